@@ -1,0 +1,331 @@
+"""The contract of a distribution and its registry; what makes, checks and registers a random variable.
+
+A distribution is a class that is never instantiated: only mathematics and declarations. Calling it with a name
+enters a variable into the open model; `.dist(...)` makes an unnamed one.
+
+    class Normal(Family):
+        signature = ("mu", "sigma", "tau")                     positional order, other parametrisations included
+        parameters = (Parameter("mu", ANY, 0.0), Parameter("sigma", POSITIVE_NUMBER, 1.0))
+        alternatives = {("tau",): lambda tau: {"sigma": tau**-0.5}}
+        support = REAL
+        location_scale = ("mu", "sigma")
+        log_density(xp, x, mu, sigma), draw(rng, shape, mu, sigma), mean(xp, mu, sigma)
+
+Each function gets the parameters in the order of `parameters`, as arrays that broadcast against x.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from finetti.distributions.bijections import Support
+from finetti.errors import DataError, ModelError, ShapeError
+from finetti.model import build
+from finetti.model.context import Dims, Model
+from finetti.model.evaluate import is_static, static_value
+from finetti.model.graph import Constant, Node, Random, Shape, as_array, as_node, label
+
+REGISTRY: dict[str, type[Family]] = {}
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values a parameter may take, and how an error message says it."""
+
+    words: str
+    admits: Callable[[np.ndarray], np.ndarray]
+
+
+ANY = Domain("a finite number", np.isfinite)
+POSITIVE_NUMBER = Domain("positive and finite", lambda v: (v > 0) & np.isfinite(v))
+PROBABILITY = Domain("strictly between 0 and 1", lambda v: (v > 0) & (v < 1))
+COUNT = Domain("a whole number, 0 or more", lambda v: (v >= 0) & (np.floor(v) == v) & np.isfinite(v))
+BOUND = Domain("a number, possibly infinite", lambda v: ~np.isnan(v))
+CHOLESKY = Domain(
+    "a lower Cholesky factor (zeros above the diagonal, a positive diagonal)",
+    lambda v: (np.triu(v, 1) == 0).all((-1, -2)) & (np.diagonal(v, axis1=-2, axis2=-1) > 0).all(-1),
+)
+SIMPLEX_PART = Domain(
+    "probabilities that add to 1", lambda v: (v >= 0).all(-1) & (np.abs(v.sum(-1) - 1) < 1e-6)
+)
+POSITIVE_VECTOR = Domain("positive numbers", lambda v: ((v > 0) & np.isfinite(v)).all(-1))
+
+_REQUIRED = object()
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A parameter: its name, its domain, its default (required without one) and how many axes one value has."""
+
+    name: str
+    domain: Domain = ANY
+    default: Any = _REQUIRED
+    event_ndim: int = 0
+
+
+class Family:
+    """A distribution. Subclasses declare; see the head of this module for the contract."""
+
+    signature: ClassVar[tuple[str, ...]] = ()
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+    alternatives: ClassVar[Mapping[tuple[str, ...], Callable[..., Mapping[str, Any]]]] = {}
+    support: ClassVar[Support]
+    event_ndim: ClassVar[int] = 0
+    discrete: ClassVar[bool] = False
+    location_scale: ClassVar[tuple[str, str] | None] = None
+    examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+
+    log_density: ClassVar[Callable[..., Any]]
+    draw: ClassVar[Callable[..., Any]]
+    mean: ClassVar[Callable[..., Any]]
+
+    def __init_subclass__(cls) -> None:
+        REGISTRY[cls.__name__] = cls
+        cls.signature = cls.signature or tuple(p.name for p in cls.parameters)
+
+    def __new__(  # type: ignore[misc]
+        cls, name: str, *args: Any, observed: Any = None, shape: Any = None, dims: Dims = None, **kwargs: Any
+    ) -> Random:
+        model = Model.current()
+        model.claim(name)
+        parameters = cls.resolve(name, args, kwargs)
+        node = _random(cls, name, parameters, observed=observed, shape=shape, dims=dims, model=model)
+        return model.register(node)
+
+    @classmethod
+    def dist(cls, *args: Any, shape: Any = None, **kwargs: Any) -> Random:
+        """The distribution without a name, to hand to another (a mixture's component, an `sd_dist`)."""
+        parameters = cls.resolve(None, args, kwargs)
+        node = _random(cls, None, parameters, observed=None, shape=shape, dims=None, model=None)
+        return node
+
+    @classmethod
+    def support_of(cls, parameters: tuple[Node, ...]) -> Support:
+        """The support, where it depends on which parameters are given."""
+        return cls.support
+
+    @classmethod
+    def bounds_of(cls, values: tuple[Any, ...], support: Support) -> list[Any]:
+        """Those of the parameters' values that bound the support."""
+        names = [p.name for p in cls.parameters]
+        return [values[names.index(bound)] for bound in support.bounds]
+
+    @classmethod
+    def center(cls, xp: Any, *parameters: Any) -> Any:
+        """A point well inside the bulk, where a chain may start; the mean unless the family says otherwise."""
+        return cls.mean(xp, *parameters)
+
+    @classmethod
+    def event_shape(cls, parameters: tuple[Node, ...]) -> Shape:
+        """The shape of one value, from the shapes of the parameters."""
+        return ()
+
+    @classmethod
+    def resolve(cls, name: str | None, args: tuple, kwargs: Mapping[str, Any]) -> tuple[Node, ...]:
+        """The parameters as nodes in canonical order, from PyMC's positions, names and parametrisations."""
+        given = _bind(cls, name, args, kwargs)
+        for names, convert in cls.alternatives.items():
+            if set(names) <= set(given):
+                nodes = [_parameter_node(cls, name, n, given.pop(n)) for n in names]
+                converted = convert(*nodes)
+                _refuse_double(cls, name, names, given, converted)
+                given |= converted
+        return tuple(_canonical(cls, name, p, given) for p in cls.parameters)
+
+    @classmethod
+    def check(cls, node: Random, data: Mapping[Node, np.ndarray]) -> None:
+        """Refuse parameters outside their domain and data outside the support, wherever both are known now."""
+        values = [static_value(p, data) for p in node.parameters]
+        for parameter, source, value in zip(cls.parameters, node.parameters, values, strict=True):
+            if value is not None:
+                _check_domain(node, parameter, source, value)
+        if node.observed is not None:
+            _check_observed(node, static_value(node.observed, data), values)
+
+
+def _title(cls: type[Family], name: str | None) -> str:
+    return f"{name!r} ({cls.__name__})" if name else cls.__name__
+
+
+def _bind(cls: type[Family], name: str | None, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    if len(args) > len(cls.signature):
+        raise ModelError(f"{_title(cls, name)} takes {', '.join(cls.signature)}; {len(args)} values were given.")
+    given = dict(zip(cls.signature, args, strict=False))
+    for key, value in kwargs.items():
+        if key not in cls.signature:
+            raise ModelError(
+                f"{_title(cls, name)} has no parameter {key!r}; it takes {', '.join(cls.signature)}"
+                " (and observed, shape, dims)."
+            )
+        if key in given:
+            raise ModelError(f"{_title(cls, name)} got {key!r} twice, by position and by name.")
+        given[key] = value
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _refuse_double(cls, name, names, given, converted) -> None:
+    both = [key for key in converted if key in given]
+    if both:
+        raise ModelError(f"{_title(cls, name)} got both {' and '.join((*names, *both))}; give one or the other.")
+
+
+def _canonical(cls: type[Family], name: str | None, parameter: Parameter, given: Mapping[str, Any]) -> Node:
+    if parameter.name in given:
+        value = given[parameter.name]
+    elif parameter.default is not _REQUIRED:
+        value = parameter.default
+    else:
+        others = [" and ".join(names) for names in cls.alternatives]
+        either = f" (or {', or '.join(others)})" if others else ""
+        raise ModelError(f"{_title(cls, name)} needs its parameter {parameter.name!r}{either}.")
+    return _parameter_node(cls, name, parameter.name, value)
+
+
+def _parameter_node(cls: type[Family], name: str | None, parameter: str, value: Any) -> Node:
+    node = as_node(value, what=f"{parameter!r} of {_title(cls, name)}")
+    if isinstance(node, Random) and node.name is None:
+        raise ModelError(
+            f"{parameter!r} of {_title(cls, name)} is an unnamed distribution; give it a name, so that it becomes "
+            "a variable of the model."
+        )
+    return node
+
+
+def _random(cls, name, parameters, *, observed, shape, dims, model) -> Random:
+    what = _title(cls, name)
+    if cls.discrete and observed is None and name is not None:
+        raise ModelError(
+            f"{what} is discrete and has no data, so it would be a discrete unknown, which NUTS cannot sample. "
+            "Sum it out of the model by hand (for two classes: `Potential` with `math.logsumexp`), or pass `observed=`."
+        )
+    data = None if observed is None else _observed_node(cls, what, observed)
+    names = None if model is None else model.resolve_dims(name, dims)
+    full = _shape(cls, what, parameters, names, shape, data, model)
+    if name is not None and names is not None:
+        names = model.checked_dims(name, names, full)
+    dtype = np.dtype(np.int64 if cls.discrete else np.float64)
+    return Random(full, dtype, name, cls, parameters, data, names or ())
+
+
+def _observed_node(cls: type[Family], what: str, observed: Any) -> Node:
+    if isinstance(observed, Node):
+        if not is_static(observed):
+            raise ModelError(f"{what} is observed as {label(observed)}, which is random; data must be known numbers.")
+        return observed
+    return as_node(as_array(observed, what=f"The data of {what}"))
+
+
+def _shape(cls, what, parameters, dims, shape, data, model) -> Shape:
+    """The full shape: that of the data, else `shape`, else dims, else what the parameters imply."""
+    event = cls.event_shape(parameters)
+    batches = [p.shape[: len(p.shape) - spec.event_ndim] for p, spec in zip(parameters, cls.parameters, strict=True)]
+    try:
+        implied = np.broadcast_shapes(*batches) + event
+    except ValueError:
+        parts = ", ".join(f"{s.name} {p.shape}" for s, p in zip(cls.parameters, parameters, strict=True))
+        raise ShapeError(f"The parameters of {what} do not broadcast against each other: {parts}.") from None
+    wanted = _wanted_shape(what, dims, shape, data, implied, model)
+    fits = len(wanted) >= len(event) and wanted[len(wanted) - len(event) :] == event
+    if not fits or not _broadcasts_to(implied, wanted):
+        parts = ", ".join(f"{s.name} {p.shape}" for s, p in zip(cls.parameters, parameters, strict=True))
+        source = "its data have shape" if data is not None and shape is None and dims is None else "it has shape"
+        raise ShapeError(
+            f"{what}: {source} {wanted}, but its parameters have shapes {parts}, which make {implied}. "
+            "Nothing is broadcast to fit; index or reshape the parameters."
+        )
+    return wanted
+
+
+def _wanted_shape(what: str, dims, shape, data, implied: Shape, model) -> Shape:
+    if shape is not None:
+        asked = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+    elif dims is not None:
+        asked = model.shape_of_dims(what, dims, implied if data is None else data.shape)
+    else:
+        return implied if data is None else data.shape
+    if data is not None and data.shape != asked:
+        by = f"dims {dims} give" if shape is None else "shape= gives"
+        raise ShapeError(f"The data of {what} have shape {data.shape}, but {by} {asked}. Data are never broadcast.")
+    return asked
+
+
+def _broadcasts_to(shape: Shape, target: Shape) -> bool:
+    try:
+        return np.broadcast_shapes(shape, target) == target
+    except ValueError:
+        return False
+
+
+def _check_domain(node: Random, parameter: Parameter, source: Node, value: np.ndarray) -> None:
+    if value.ndim < parameter.event_ndim:
+        raise ShapeError(f"{parameter.name!r} of {node.name!r} has shape {value.shape}; more axes are needed.")
+    bad = ~np.atleast_1d(parameter.domain.admits(value))
+    if bad.any():
+        raise DataError(
+            f"{parameter.name!r} of {node.name or node.family.__name__!r} must be {parameter.domain.words}, but "
+            f"{_first(bad, value, parameter.event_ndim)}{_source(source)}."
+        )
+
+
+def _source(source: Node) -> str:
+    return "" if isinstance(source, Constant) else f" (from {label(source)})"
+
+
+def _first(bad: np.ndarray, value: np.ndarray, event_ndim: int) -> str:
+    """Where the first bad value is, what it is, and how many there are."""
+    if value.ndim == event_ndim:
+        return f"is {_brief(value)}"
+    at = tuple(int(k[0]) for k in np.nonzero(bad))
+    place = f"row {at[0]}" if len(at) == 1 else f"element {at}"
+    more = f" ({int(bad.sum())} of {bad.size} values are not)" if bad.sum() > 1 else ""
+    return f"{place} is {_brief(value[at])}{more}"
+
+
+def _brief(value: Any) -> str:
+    return np.array2string(np.asarray(value), precision=6, threshold=6, separator=", ")
+
+
+def _check_observed(node: Random, observed: np.ndarray, parameters: list[np.ndarray | None]) -> None:
+    _refuse_nan(node, observed)
+    support = node.family.support_of(node.parameters)
+    bounds = node.family.bounds_of(tuple(parameters), support)
+    if any(bound is None for bound in bounds):
+        return
+    event = node.family.event_ndim
+    inside = np.broadcast_to(support.contains(observed, *bounds), observed.shape[: observed.ndim - event])
+    if not inside.all():
+        words = support.words.format(*(_brief(b) for b in bounds))
+        raise DataError(
+            f"The data of {node.name!r} must be {words} ({node.family.__name__}), but "
+            f"{_first(~np.atleast_1d(inside), observed, event)}."
+        )
+
+
+def _refuse_nan(node: Random, observed: np.ndarray) -> None:
+    if observed.dtype.kind != "f":
+        return
+    bad = np.isnan(observed)
+    if bad.any():
+        raise DataError(
+            f"The data of {node.name!r} have missing values: {_first(np.atleast_1d(bad), observed, 0)}. finetti does "
+            "not impute: leave those rows out before writing the model (`df.dropna()`), in the data and the index."
+        )
+    if np.isinf(observed).any():
+        raise DataError(
+            f"The data of {node.name!r} must be finite, but {_first(np.atleast_1d(np.isinf(observed)), observed, 0)}."
+        )
+
+
+def constant_value(node: Node) -> np.ndarray | None:
+    """The value of a constant, None for anything else."""
+    return node.value if isinstance(node, Constant) else None
+
+
+__all__ = [
+    "ANY", "BOUND", "CHOLESKY", "COUNT", "POSITIVE_NUMBER", "POSITIVE_VECTOR", "PROBABILITY", "REGISTRY",
+    "SIMPLEX_PART", "Domain", "Family", "Parameter", "build", "constant_value",
+]  # fmt: skip

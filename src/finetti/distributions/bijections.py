@@ -1,0 +1,218 @@
+"""Supports, and the smooth maps from the real line onto them with their log-determinants.
+
+A bijection works on arrays of any leading shape, under any namespace:
+
+    forward(xp, z, *bounds) -> (x, log_det)     log_det summed over the event axes
+    inverse(x, *bounds) -> z                    NumPy
+    unconstrained(shape) -> shape of z
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from finetti.model.namespace import NUMPY
+
+Array = Any
+Shape = tuple[int, ...]
+
+
+def _same(shape: Shape) -> Shape:
+    return shape
+
+
+def _one_less(shape: Shape) -> Shape:
+    return (*shape[:-1], shape[-1] - 1)
+
+
+def _strict_triangle(shape: Shape) -> Shape:
+    k = shape[-1]
+    return (*shape[:-2], k * (k - 1) // 2)
+
+
+@dataclass(frozen=True)
+class Bijection:
+    """A smooth one-to-one map from unconstrained values onto a support; `suffix` names its unconstrained side."""
+
+    suffix: str
+    forward: Callable[..., tuple[Array, Array]]
+    inverse: Callable[..., Array]
+    unconstrained: Callable[[Shape], Shape] = _same
+
+
+def _identity(xp, z):
+    return z, xp.zeros_like(z)
+
+
+def _exp(xp, z):
+    return xp.exp(z), z
+
+
+def _above(xp, z, lower):
+    return lower + xp.exp(z), z
+
+
+def _below(xp, z, upper):
+    return upper - xp.exp(z), z
+
+
+def _logistic(xp, z):
+    return xp.sigmoid(z), -xp.softplus(z) - xp.softplus(-z)
+
+
+def _interval(xp, z, lower, upper):
+    unit, log_det = _logistic(xp, z)
+    width = upper - lower
+    return xp.where(z < 0, lower + width * unit, upper - width * xp.sigmoid(-z)), log_det + xp.log(width)
+
+
+def _logit(x):
+    return np.log(x) - np.log1p(-x)
+
+
+def _stick_breaking(xp, z):
+    """Stan's simplex map: each part takes a logistic share of what is left (Stan Reference Manual 10.7)."""
+    k = z.shape[-1] + 1
+    z = z - xp.log(xp.arange(k - 1, 0, -1) * 1.0)
+    log_share, log_rest = -xp.softplus(-z), -xp.softplus(z)
+    log_left = xp.cumsum(log_rest, axis=-1)
+    before = xp.concatenate([xp.zeros_like(z[..., :1]), log_left[..., :-1]], axis=-1)
+    x = xp.concatenate([xp.exp(before + log_share), xp.exp(log_left[..., -1:])], axis=-1)
+    return x, xp.sum(before + log_share + log_rest, axis=-1)
+
+
+def _stick_breaking_inverse(x):
+    left = 1.0 - np.concatenate([np.zeros_like(x[..., :1]), np.cumsum(x[..., :-1], axis=-1)[..., :-1]], axis=-1)
+    return _logit(x[..., :-1] / left) + np.log(np.arange(x.shape[-1] - 1, 0, -1))
+
+
+def _cholesky_correlation(xp, z):
+    """Lower Cholesky factor of a correlation matrix from its partial correlations tanh(z) (Stan Reference 10.9)."""
+    k = _order(z.shape[-1])
+    partial = xp.tanh(z)
+    log_slope = 2.0 * (np.log(2.0) - z - xp.softplus(-2.0 * z))  # log of 1 - tanh(z)**2
+    rows, log_det, at = [_unit_row(xp, z, k)], xp.sum(log_slope, axis=-1), 0
+    for i in range(1, k):
+        share, log_left = partial[..., at : at + i], log_slope[..., at : at + i]
+        left = xp.cumsum(log_left, axis=-1)
+        before = xp.concatenate([xp.zeros_like(left[..., :1]), left[..., :-1]], axis=-1)
+        diagonal = xp.exp(0.5 * left[..., -1:])
+        rows.append(xp.concatenate([share * xp.exp(0.5 * before), diagonal, _zeros(xp, z, k - i - 1)], axis=-1))
+        log_det = log_det + 0.5 * xp.sum(before, axis=-1)
+        at += i
+    return xp.stack(rows, axis=-2), log_det
+
+
+def _order(n: int) -> int:
+    """k with k (k - 1) / 2 = n."""
+    return (1 + round((1 + 8 * n) ** 0.5)) // 2
+
+
+def _zeros(xp, z, n: int):
+    return xp.zeros((*z.shape[:-1], n), dtype=z.dtype)
+
+
+def _unit_row(xp, z, k: int):
+    return xp.concatenate([xp.ones((*z.shape[:-1], 1), dtype=z.dtype), _zeros(xp, z, k - 1)], axis=-1)
+
+
+def _cholesky_correlation_inverse(x):
+    k, parts = x.shape[-1], []
+    for i in range(1, k):
+        row = x[..., i, :i]
+        left = 1.0 - np.concatenate([np.zeros_like(row[..., :1]), np.cumsum(row**2, axis=-1)[..., :-1]], axis=-1)
+        parts.append(np.arctanh(row / np.sqrt(left)))
+    return np.concatenate(parts, axis=-1)
+
+
+IDENTITY = Bijection("", _identity, lambda x: x)
+EXP = Bijection("log__", _exp, np.log)
+ABOVE = Bijection("interval__", _above, lambda x, lower: np.log(x - lower))
+BELOW = Bijection("interval__", _below, lambda x, upper: np.log(upper - x))
+LOGISTIC = Bijection("logodds__", _logistic, _logit)
+INTERVAL = Bijection("interval__", _interval, lambda x, lo, up: np.log(x - lo) - np.log(up - x))
+STICK_BREAKING = Bijection("simplex__", _stick_breaking, _stick_breaking_inverse, _one_less)
+CHOLESKY_CORRELATION = Bijection(
+    "cholesky_corr__", _cholesky_correlation, _cholesky_correlation_inverse, _strict_triangle
+)
+
+
+@dataclass(frozen=True)
+class Support:
+    """The set a variable lives in.
+
+    Args:
+        words: how an error message says it; `{0}`, `{1}` stand for the bounds.
+        contains: `(x, *bounds) -> bool` for each event.
+        bijection: from the real line onto it; None for a discrete support.
+        bounds: names of the parameters that bound it.
+    """
+
+    words: str
+    contains: Callable[..., Array]
+    bijection: Bijection | None = None
+    bounds: tuple[str, ...] = ()
+
+
+def _whole(x):
+    return np.floor(x) == x
+
+
+REAL = Support("a finite number", np.isfinite, IDENTITY)
+POSITIVE = Support("positive and finite", lambda x: (x > 0) & np.isfinite(x), EXP)
+UNIT = Support("strictly between 0 and 1", lambda x: (x > 0) & (x < 1), LOGISTIC)
+SIMPLEX = Support(
+    "positive parts that add to 1",
+    lambda x: (x > 0).all(-1) & (np.abs(x.sum(-1) - 1) < 1e-8),
+    STICK_BREAKING,
+)
+REAL_VECTOR = Support("finite numbers", lambda x: np.isfinite(x).all(-1), IDENTITY)
+CORRELATION_CHOLESKY = Support(
+    "the lower Cholesky factor of a correlation matrix",
+    lambda x: (np.abs((x**2).sum(-1) - 1) < 1e-8).all(-1) & (np.triu(x, 1) == 0).all((-1, -2)),
+    CHOLESKY_CORRELATION,
+)
+BINARY = Support("0 or 1", lambda x: (x == 0) | (x == 1))
+COUNTS = Support("a whole number, 0 or more", lambda x: (x >= 0) & _whole(x))
+POSITIVE_COUNTS = Support("a whole number, 1 or more", lambda x: (x >= 1) & _whole(x))
+
+
+def at_least(name: str) -> Support:
+    """Real numbers above the parameter `name`."""
+    return Support("above {0}", lambda x, lower: (x > lower) & np.isfinite(x), ABOVE, (name,))
+
+
+def at_most(name: str) -> Support:
+    """Real numbers below the parameter `name`."""
+    return Support("below {0}", lambda x, upper: (x < upper) & np.isfinite(x), BELOW, (name,))
+
+
+def between(lower: str, upper: str) -> Support:
+    """Real numbers between two parameters."""
+    return Support("between {0} and {1}", lambda x, lo, up: (x >= lo) & (x <= up), INTERVAL, (lower, upper))
+
+
+def counts_to(name: str) -> Support:
+    """Whole numbers from 0 to the parameter `name`."""
+    return Support("a whole number from 0 to {0}", lambda x, n: (x >= 0) & (x <= n) & _whole(x), None, (name,))
+
+
+def integers_between(lower: str, upper: str) -> Support:
+    """Whole numbers between two parameters, both included."""
+    return Support(
+        "a whole number from {0} to {1}", lambda x, lo, up: (x >= lo) & (x <= up) & _whole(x), None, (lower, upper)
+    )
+
+
+def to_unconstrained(support: Support, x: Array, *bounds: Array) -> Array:
+    """NumPy values in a continuous support, mapped to the real line."""
+    return support.bijection.inverse(x, *bounds)
+
+
+def to_support(support: Support, z: Array, *bounds: Array) -> Array:
+    """NumPy values on the real line, mapped into a continuous support."""
+    return support.bijection.forward(NUMPY, z, *bounds)[0]

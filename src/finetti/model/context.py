@@ -1,0 +1,358 @@
+"""`with Model():` - the names, dims, coords and data of one model, and what is registered where."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from finetti.errors import DataError, ModelError, ShapeError, unknown_name
+from finetti.model import build
+from finetti.model.evaluate import static_value
+from finetti.model.graph import Apply, Data, Deterministic, Node, Random, Shape, ancestors, as_array, as_node, label
+
+Dims = str | Sequence[str | None] | None
+
+_open = threading.local()
+
+
+class Model:
+    """A Bayesian model, written inside `with Model() as model:`.
+
+    Models do not nest: a model opened inside another is refused, because names would silently be shared.
+
+    Args:
+        coords: labels of each dimension, for example `{"school": ["A", "B", "C"]}`; an int gives only a length.
+
+    Raises:
+        ModelError: where a model is opened inside another.
+
+    Example:
+        >>> import finetti as pm
+        >>> with pm.Model(coords={"school": ["A", "B", "C"]}) as model:
+        ...     tau = pm.HalfCauchy("tau", 5)
+        ...     theta = pm.Normal("theta", 0, tau, dims="school")
+        >>> model["theta"].shape
+        (3,)
+    """
+
+    def __init__(self, coords: Mapping[str, Any] | None = None):
+        self.coords: dict[str, tuple] = {}
+        self.dim_lengths: dict[str, int] = {}
+        self.named: dict[str, Node] = {}
+        self.potentials: dict[str, Node] = {}
+        self.data: dict[Node, np.ndarray] = {}
+        for dim, labels in (coords or {}).items():
+            self.add_coord(dim, labels)
+
+    # --- the context ------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Model:
+        if getattr(_open, "model", None) is not None:
+            raise ModelError(
+                "A model is already open, and models do not nest: close the outer `with Model():` first. To share "
+                "parts between models, write a function that is called in each."
+            )
+        _open.model = self
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        _open.model = None
+
+    @staticmethod
+    def current() -> Model:
+        """The model being written.
+
+        Raises:
+            ModelError: outside `with Model():`.
+        """
+        model = getattr(_open, "model", None)
+        if model is None:
+            raise ModelError(
+                "No model is open. Write this inside `with Model() as model:`, or pass `model=` where a function "
+                "takes it; for a distribution without a name use `.dist(...)`."
+            )
+        return model
+
+    # --- what the model holds ---------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Node:
+        """The variable of that name."""
+        if name not in self.named:
+            raise unknown_name(name, self.named, what="variable in the model")
+        return self.named[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.named
+
+    @property
+    def randoms(self) -> list[Random]:
+        """All random variables, in the order they were written."""
+        return [n for n in self.named.values() if isinstance(n, Random)]
+
+    @property
+    def free(self) -> list[Random]:
+        """Random variables without data: the unknowns."""
+        return [n for n in self.randoms if n.observed is None]
+
+    @property
+    def observed(self) -> list[Random]:
+        """Random variables with data."""
+        return [n for n in self.randoms if n.observed is not None]
+
+    @property
+    def deterministics(self) -> list[Deterministic]:
+        """Named quantities computed from others."""
+        return [n for n in self.named.values() if isinstance(n, Deterministic)]
+
+    def data_value(self, node: Node) -> np.ndarray:
+        """The present values of a `Data`."""
+        if node not in self.data:
+            raise ModelError(f"{label(node)} belongs to another model.")
+        return self.data[node]
+
+    # --- registering ------------------------------------------------------------------------------------------
+
+    def add_coord(self, dim: str, labels: Any) -> None:
+        """Give a dimension its labels, or its length as an int."""
+        if isinstance(labels, (int, np.integer)):
+            self.dim_lengths[dim] = int(labels)
+            return
+        values = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
+        values = tuple(values.tolist() if isinstance(values, np.ndarray) else values)
+        if len(set(values)) != len(values):
+            twice = next(v for v in values if values.count(v) > 1)
+            raise ModelError(f"The labels of dim {dim!r} must differ, but {twice!r} is there {values.count(twice)} times.")
+        self.coords[dim], self.dim_lengths[dim] = values, len(values)
+
+    def claim(self, name: str) -> None:
+        """Check that a name is free and usable."""
+        if not isinstance(name, str) or not name:
+            raise ModelError(f"The first argument of a variable is its name, a string; {name!r} was given.")
+        if name in self.named or name in self.potentials:
+            raise ModelError(f"The name {name!r} is already used in this model; each variable needs its own.")
+        if name in ("chain", "draw") or "/" in name:
+            raise ModelError(f"The name {name!r} cannot be used: it would clash with the layout of the draws.")
+
+    def register(self, node: Any) -> Any:
+        """Enter a named node, after its random variables and data have been checked to belong here."""
+        self.claim(node.name)
+        for part in ancestors(node.inputs):
+            name = getattr(part, "name", None)
+            if name is not None and self.named.get(name) is not part:
+                raise ModelError(f"{node.name!r} uses {name!r}, which belongs to another model.")
+        if isinstance(node, Random):
+            node.family.check(node, self.data)
+        self.named[node.name] = node
+        return node
+
+    def resolve_dims(self, name: str, dims: Dims) -> tuple[str | None, ...] | None:
+        """Dims as a tuple, or None where none were given."""
+        if dims is None:
+            return None
+        return (dims,) if isinstance(dims, str) else tuple(dims)
+
+    def shape_of_dims(self, name: str, dims: tuple[str | None, ...], implied: Shape | None) -> Shape:
+        """The shape that dims stand for; a dim seen for the first time takes its length from `implied`."""
+        lengths = []
+        for k, dim in enumerate(dims):
+            if dim is None or dim not in self.dim_lengths:
+                if implied is None or len(implied) != len(dims):
+                    raise ShapeError(
+                        f"{name!r} has dim {dim!r}, whose length is unknown. Give it labels in "
+                        f"`Model(coords={{{dim!r}: [...]}})`. Known dims: {self.dim_lengths or 'none'}."
+                    )
+                lengths.append(implied[k])
+                if dim is not None:
+                    self.dim_lengths[dim] = implied[k]
+            else:
+                lengths.append(self.dim_lengths[dim])
+        return tuple(lengths)
+
+    def checked_dims(self, name: str, dims: Dims, shape: Shape) -> tuple[str | None, ...]:
+        """Dims that fit a known shape."""
+        names = self.resolve_dims(name, dims)
+        if names is None:
+            return ()
+        if len(names) != len(shape):
+            raise ShapeError(f"{name!r} has shape {shape}, but {len(names)} dims were given: {names}.")
+        by_dims = self.shape_of_dims(name, names, shape)
+        if by_dims != shape:
+            raise ShapeError(f"{name!r} has shape {shape}, but its dims {names} have lengths {by_dims}.")
+        return names
+
+    # --- data -------------------------------------------------------------------------------------------------
+
+    def set_data(self, name: str, values: Any) -> None:
+        """Replace the values of a `Data`; shape and type stay as they were, and everything is checked again.
+
+        Args:
+            name: name of the `Data`.
+            values: array of the same shape.
+
+        Raises:
+            UnknownNameError: no `Data` of that name.
+            ShapeError, DataError: values that do not fit; the old ones stay.
+        """
+        node = self[name]
+        if not isinstance(node, Data):
+            raise unknown_name(name, [n.name for n in self.data if isinstance(n, Data)], what="Data in the model")
+        array = _same_kind(as_array(values, what=f"{name!r}"), node)
+        old = self.data[node]
+        self.data[node] = array
+        try:
+            self._check_all()
+        except Exception:
+            self.data[node] = old
+            raise
+
+    def _check_all(self) -> None:
+        roots = [*self.named.values(), *self.potentials.values()]
+        for node in ancestors(roots):
+            if isinstance(node, Random):
+                node.family.check(node, self.data)
+            elif isinstance(node, Apply) and node.op.name == "getitem":
+                _check_data_indices(node, self.data)
+
+    # --- showing ----------------------------------------------------------------------------------------------
+
+    def __str__(self) -> str:
+        from finetti.model.show import as_text
+
+        return as_text(self)
+
+    __repr__ = __str__
+
+    def _repr_latex_(self) -> str:
+        from finetti.model.show import as_latex
+
+        return as_latex(self)
+
+    def to_graphviz(self):
+        """The model as a graph: a `graphviz.Source` (package `graphviz`), drawn by a notebook.
+
+        Raises:
+            ModelError: where the package is not installed.
+        """
+        from finetti.model.show import as_graphviz
+
+        return as_graphviz(self)
+
+
+def _same_kind(array: np.ndarray, node: Data) -> np.ndarray:
+    if array.shape != node.shape:
+        raise ShapeError(
+            f"{node.name!r} has shape {node.shape}; values of shape {array.shape} cannot replace its own, since "
+            "the shapes of the model were checked with it. Write the model again for data of another size."
+        )
+    if node.dtype.kind == "f" and array.dtype.kind == "i":
+        return array.astype(float)
+    if array.dtype != node.dtype:
+        raise DataError(f"{node.name!r} holds values of type {node.dtype}; {array.dtype} cannot replace them.")
+    return array
+
+
+def _check_data_indices(node: Apply, data: Mapping[Node, np.ndarray]) -> None:
+    x, *indices = node.arguments
+    axis = 0
+    for part in node.static["template"]:
+        if hasattr(part, "argument"):
+            index = indices[part.argument]
+            build.check_index(index, x, axis, static_value(index, data))
+        axis += part is not None
+
+
+def named_data(name: str, value: Any, *, dims: Dims = None, coords: Mapping[str, Any] | None = None) -> Data:
+    """Name an array of the model, so that it is kept with the draws and can be replaced with `set_data`.
+
+    Args:
+        name: its name.
+        value: numbers from NumPy, lists, pandas, polars or xarray.
+        dims: names of its axes.
+        coords: labels for dims the model does not know yet.
+
+    Returns:
+        The data as a variable of the model.
+
+    Raises:
+        DataError: for values that are not numbers.
+
+    Example:
+        >>> import finetti as pm
+        >>> with pm.Model() as model:
+        ...     x = pm.Data("x", [0.0, 1.0, 2.0], dims="row")
+        >>> model.set_data("x", [3.0, 4.0, 5.0])
+    """
+    model = Model.current()
+    model.claim(name)
+    array = as_array(value, what=f"{name!r}")
+    for dim, labels in (coords or {}).items():
+        model.add_coord(dim, labels)
+    node = Data(array.shape, array.dtype, name, model.checked_dims(name, dims, array.shape))
+    model.data[node] = array
+    model.register(node)
+    return node
+
+
+def deterministic(name: str, var: Any, *, dims: Dims = None) -> Deterministic:
+    """Name a quantity computed from other variables, so that it is kept with the draws.
+
+    Args:
+        name: its name.
+        var: an expression of variables.
+        dims: names of its axes.
+
+    Returns:
+        The quantity as a variable.
+
+    Raises:
+        ShapeError: where dims and shape do not fit.
+
+    Example:
+        >>> import finetti as pm
+        >>> with pm.Model() as model:
+        ...     a = pm.Normal("a", 0, 1)
+        ...     b = pm.Deterministic("b", 2 * a)
+    """
+    model = Model.current()
+    value = as_node(var, what=f"{name!r}")
+    return model.register(
+        Deterministic(value.shape, value.dtype, name, value, model.checked_dims(name, dims, value.shape))
+    )
+
+
+def potential(name: str, var: Any) -> Node:
+    """Add a term to the log density of the model.
+
+    Args:
+        name: its name, for error messages.
+        var: an expression; the sum of its elements is added.
+
+    Returns:
+        The expression.
+
+    Example:
+        >>> import finetti as pm
+        >>> with pm.Model() as model:
+        ...     a = pm.Normal("a", 0, 1, shape=3)
+        ...     near_zero = pm.Potential("near_zero", -100 * a.sum() ** 2)
+    """
+    model = Model.current()
+    model.claim(name)
+    model.potentials[name] = as_node(var, what=f"{name!r}")
+    return model.potentials[name]
+
+
+def set_data(new_data: Mapping[str, Any], model: Model | None = None) -> None:
+    """Replace the values of several `Data` at once; see `Model.set_data`."""
+    model = model or Model.current()
+    for name, values in new_data.items():
+        model.set_data(name, values)
+
+
+def dims_and_coords(model: Model, nodes: Iterable[Any]) -> tuple[dict[str, tuple], dict[str, tuple]]:
+    """Dims by variable name, and the labels of the dims, for the nodes that have some."""
+    dims = {n.name: tuple(n.dims) for n in nodes if getattr(n, "dims", ())}
+    return dims, dict(model.coords)

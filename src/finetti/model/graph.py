@@ -1,0 +1,257 @@
+"""The model graph: frozen nodes with their shapes known when they are built.
+
+    Constant      a fixed array
+    Data          a named array that `set_data` may replace
+    Random        a random variable: a distribution family and its parameters; observed or not
+    Apply         a deterministic operation of the table in `ops`
+    Deterministic a name for another node
+
+The graph is data: it is walked to evaluate, print, check and rewrite the model. Nothing here imports JAX.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from finetti.errors import DataError, ShapeError
+from finetti.model.operators import Operators
+from finetti.model.ops import OPS, Op
+
+if TYPE_CHECKING:
+    from finetti.distributions.base import Family
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Node(Operators):
+    """One node of the graph: anything with a shape and a type of number."""
+
+    shape: Shape
+    dtype: np.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        """The nodes this one is computed from."""
+        return ()
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
+        """The same node computed from other inputs."""
+        return self
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Constant(Node):
+    """A fixed array."""
+
+    value: np.ndarray
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Data(Node):
+    """A named array of the model, whose values the model holds and `set_data` replaces."""
+
+    name: str
+    dims: tuple[str | None, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Random(Node):
+    """A random variable: `family` with `parameters` in the family's order; `observed` is its data, if it has any."""
+
+    name: str | None
+    family: type[Family]
+    parameters: tuple[Node, ...]
+    observed: Node | None = None
+    dims: tuple[str | None, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.parameters + (() if self.observed is None else (self.observed,))
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Random:
+        n = len(self.parameters)
+        return replace(self, parameters=inputs[:n], observed=inputs[n] if len(inputs) > n else None)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Apply(Node):
+    """An operation of the table applied to nodes; `static` holds what is not a node: an axis, an index template."""
+
+    op: Op
+    arguments: tuple[Node, ...]
+    static: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return self.arguments
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Apply:
+        return replace(self, arguments=inputs)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Deterministic(Node):
+    """A named quantity computed from other nodes and kept with the draws."""
+
+    name: str
+    value: Node
+    dims: tuple[str | None, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Node, ...]:
+        return (self.value,)
+
+    def with_inputs(self, inputs: tuple[Node, ...]) -> Deterministic:
+        return replace(self, value=inputs[0])
+
+
+def as_array(value: Any, *, what: str) -> np.ndarray:
+    """A NumPy array of numbers or truth values from NumPy, lists, pandas, polars or xarray.
+
+    Raises:
+        DataError: for masked arrays, text, dates or mixed objects, naming `what`.
+    """
+    if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
+        raise DataError(
+            f"{what} is a masked array with {int(np.ma.getmaskarray(value).sum())} masked values. finetti does not "
+            "impute missing values: leave those rows out, for example with `.compressed()`."
+        )
+    if hasattr(value, "to_numpy"):
+        value = value.to_numpy()
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise DataError(f"{what} is not a rectangular array: {error}") from error
+    if array.dtype == object:
+        array = _numbers_from_objects(array, what)
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"{what} holds values of type {array.dtype}, but numbers are needed. {_advice(array)}")
+    return array.astype(np.float64 if array.dtype.kind == "f" else bool if array.dtype == bool else np.int64)
+
+
+def _numbers_from_objects(array: np.ndarray, what: str) -> np.ndarray:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        culprit = next(v for v in array.ravel() if not isinstance(v, (int, float, np.number)))
+        raise DataError(f"{what} holds {culprit!r}, which is not a number. {_advice(array)}") from None
+
+
+def _advice(array: np.ndarray) -> str:
+    return "Convert it before the model, for example labels to integer codes with `pandas.factorize`."
+
+
+def as_node(value: Any, *, what: str = "the value") -> Node:
+    """`value` as a node of the graph; numbers and arrays become constants."""
+    if isinstance(value, Node):
+        return value
+    array = as_array(value, what=what)
+    array.setflags(write=False)
+    return Constant(array.shape, array.dtype, array)
+
+
+def apply(name: str, *arguments: Any, **static: Any) -> Apply:
+    """Operation `name` of the table applied to nodes, numbers and arrays.
+
+    Raises:
+        ShapeError: where the arguments' shapes do not fit, naming each argument and its shape.
+    """
+    op = OPS[name]
+    nodes = tuple(as_node(a, what=f"an argument of {name}") for a in arguments)
+    try:
+        shape, dtype = _elementwise_result(op, nodes) if op.elementwise else _result(op, nodes, static)
+    except (ValueError, IndexError) as error:
+        raise ShapeError(_misfit(name, nodes, error)) from None
+    return Apply(shape, dtype, op, nodes, static)
+
+
+def _elementwise_result(op: Op, nodes: tuple[Node, ...]) -> tuple[Shape, np.dtype]:
+    from finetti.model.namespace import NUMPY
+
+    shape = np.broadcast_shapes(*(n.shape for n in nodes))
+    with np.errstate(all="ignore"):
+        sample = np.asarray(op.compute(NUMPY, 0, *(np.ones((), n.dtype) for n in nodes)))
+    return shape, sample.dtype
+
+
+def _result(op: Op, nodes: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, np.dtype]:
+    if op.name == "wrapped":
+        return _traced_result(nodes, static)
+    from finetti.model.namespace import NUMPY
+
+    shams = [n.value if isinstance(n, Constant) else np.broadcast_to(np.ones((), n.dtype), n.shape) for n in nodes]
+    if op.name == "getitem":  # the indices are checked where they are taken; here only shapes count
+        shams[1:] = [np.zeros_like(a) for a in shams[1:]]
+    with np.errstate(all="ignore"):
+        result = np.asarray(op.compute(NUMPY, 0, *shams, **static))
+    return result.shape, result.dtype
+
+
+def _traced_result(nodes: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, np.dtype]:
+    import jax
+
+    with jax.enable_x64(True):
+        traced = jax.eval_shape(static["function"], *(jax.ShapeDtypeStruct(n.shape, n.dtype) for n in nodes))
+    if not hasattr(traced, "shape"):
+        raise ValueError("the wrapped function must return one array")
+    return tuple(traced.shape), np.dtype(traced.dtype)
+
+
+def _misfit(name: str, nodes: tuple[Node, ...], error: Exception) -> str:
+    parts = ", ".join(f"{label(n)} of shape {n.shape}" for n in nodes)
+    return f"{name} cannot combine {parts}: {error}."
+
+
+def label(node: Node) -> str:
+    """A short name for a node in an error message."""
+    name = getattr(node, "name", None)
+    if name:
+        return f"{name!r}"
+    if isinstance(node, Apply):
+        return f"{node.op.name}({', '.join(label(n) for n in node.arguments[:3])})"
+    return "a constant" if isinstance(node, Constant) else "an unnamed variable"
+
+
+def ancestors(roots: Iterable[Node]) -> Iterator[Node]:
+    """Every node the roots are computed from, themselves included, each after all of its inputs."""
+    done: set[int] = set()
+    stack = [(root, False) for root in reversed(list(roots))]
+    while stack:
+        node, ready = stack.pop()
+        if id(node) in done:
+            continue
+        if ready:
+            done.add(id(node))
+            yield node
+        else:
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(node.inputs))
+
+
+def substitute(roots: Iterable[Node], replacements: Mapping[Node, Node]) -> list[Node]:
+    """The roots rebuilt with some nodes replaced; nodes that nothing changes below are kept as they are."""
+    roots = list(roots)
+    new: dict[int, Node] = {}
+    for node in ancestors(roots):
+        if node in replacements:
+            new[id(node)] = replacements[node]
+            continue
+        inputs = tuple(new[id(child)] for child in node.inputs)
+        same = all(a is b for a, b in zip(inputs, node.inputs, strict=True))
+        new[id(node)] = node if same else node.with_inputs(inputs)
+    return [new[id(root)] for root in roots]

@@ -1,0 +1,152 @@
+"""What lets a variable be written like an array: Python's operators, indexing, methods, and NumPy's functions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def _binary(name: str):
+    def forward(self, other):
+        return _build().apply(name, self, other)
+
+    def backward(self, other):
+        return _build().apply(name, other, self)
+
+    return forward, backward
+
+
+def _unary(name: str):
+    return lambda self: _build().apply(name, self)
+
+
+def _build():
+    """The functions that make nodes; imported late because nodes are built on this class."""
+    from finetti.model import build
+
+    return build
+
+
+class Operators:
+    """Operators and array methods of a node; each returns a new node and computes nothing."""
+
+    __array_priority__ = 1000
+
+    __add__, __radd__ = _binary("add")
+    __sub__, __rsub__ = _binary("subtract")
+    __mul__, __rmul__ = _binary("multiply")
+    __truediv__, __rtruediv__ = _binary("true_divide")
+    __floordiv__, __rfloordiv__ = _binary("floor_divide")
+    __mod__, __rmod__ = _binary("remainder")
+    __pow__, __rpow__ = _binary("power")
+    __matmul__, __rmatmul__ = _binary("matmul")
+    __and__, __rand__ = _binary("logical_and")
+    __or__, __ror__ = _binary("logical_or")
+    __lt__, _ = _binary("less")
+    __le__, _ = _binary("less_equal")
+    __gt__, _ = _binary("greater")
+    __ge__, _ = _binary("greater_equal")
+    __eq__, _ = _binary("equal")  # type: ignore[assignment]
+    __ne__, _ = _binary("not_equal")  # type: ignore[assignment]
+    __neg__ = _unary("negative")
+    __invert__ = _unary("logical_not")
+    __abs__ = _unary("abs")
+    __hash__ = object.__hash__
+
+    shape: tuple[int, ...]
+
+    def __pos__(self):
+        return self
+
+    def __getitem__(self, index):
+        return _build().getitem(self, index)
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("a scalar variable has no length")
+        return self.shape[0]
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "A variable of a model is neither true nor false while the model is written: "
+            "use `np.where(condition, a, b)` in place of `if`, and `&`, `|`, `~` in place of `and`, `or`, `not`."
+        )
+
+    def __float__(self) -> float:
+        raise TypeError("A variable of a model has no value of its own; it gets values from `sample`.")
+
+    __int__ = __index__ = __float__  # type: ignore[assignment]
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            "A variable of a model cannot become a NumPy array: it has no value while the model is written. "
+            "NumPy functions work on variables (`np.exp(x)`, `np.stack([a, b])`); for any other function of "
+            "arrays use `finetti.wrap`."
+        )
+
+    def __array_ufunc__(self, ufunc, method: str, *inputs: Any, **options: Any):
+        if method != "__call__" or options:
+            raise TypeError(f"np.{ufunc.__name__}.{method} with {options or 'these arguments'} is not supported.")
+        return _build().numpy_ufunc(ufunc.__name__, *inputs)
+
+    def __array_function__(self, function, types, args, kwargs):
+        return _build().numpy_function(function.__name__)(*args, **kwargs)
+
+    def sum(self, axis=None, keepdims=False):
+        """Sum over `axis` (all axes by default)."""
+        return np.sum(self, axis=axis, keepdims=keepdims)
+
+    def mean(self, axis=None, keepdims=False):
+        """Mean over `axis` (all axes by default)."""
+        return np.mean(self, axis=axis, keepdims=keepdims)
+
+    def prod(self, axis=None, keepdims=False):
+        """Product over `axis` (all axes by default)."""
+        return np.prod(self, axis=axis, keepdims=keepdims)
+
+    def max(self, axis=None, keepdims=False):
+        """Largest element along `axis` (of all by default)."""
+        return np.max(self, axis=axis, keepdims=keepdims)
+
+    def min(self, axis=None, keepdims=False):
+        """Smallest element along `axis` (of all by default)."""
+        return np.min(self, axis=axis, keepdims=keepdims)
+
+    def std(self, axis=None, keepdims=False):
+        """Standard deviation along `axis`, divided by n as NumPy does."""
+        return np.std(self, axis=axis, keepdims=keepdims)
+
+    def var(self, axis=None, keepdims=False):
+        """Variance along `axis`, divided by n as NumPy does."""
+        return np.var(self, axis=axis, keepdims=keepdims)
+
+    def cumsum(self, axis=None):
+        """Cumulative sum along `axis` (of the flattened array by default)."""
+        return np.cumsum(self, axis=axis)
+
+    def dot(self, other):
+        """Matrix product with `other`."""
+        return self @ other
+
+    def reshape(self, *shape):
+        """The same elements in another shape."""
+        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def flatten(self):
+        """All elements on one axis."""
+        return np.reshape(self, (-1,))
+
+    ravel = flatten
+
+    @property
+    def T(self):
+        """The axes in reverse order."""
+        return np.transpose(self)
+
+    def transpose(self, *axes):
+        """The axes in another order (reversed by default)."""
+        return np.transpose(self, axes or None)

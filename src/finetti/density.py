@@ -1,0 +1,125 @@
+"""A model -> the log density of one flat unconstrained vector, under NumPy over many draws or under JAX at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from finetti.errors import ModelError
+from finetti.geometry.constrain import Block, blocks_of, constrain
+from finetti.model.context import Model
+from finetti.model.evaluate import align, evaluate
+from finetti.model.graph import Constant, Data, Node, Random, ancestors
+from finetti.model.namespace import NUMPY, Namespace
+
+
+@dataclass(frozen=True)
+class Density:
+    """The log density of a model over a flat unconstrained vector.
+
+    Args:
+        randoms: every random variable, parents first.
+        potentials: further terms, by name.
+        blocks: which slice of the vector holds which free variable.
+        arguments: arrays the density is computed from, by node; a compiled program takes them as arguments, so that
+            it serves other data of the same shapes.
+    """
+
+    randoms: tuple[Random, ...]
+    potentials: Mapping[str, Node]
+    blocks: tuple[Block, ...]
+    arguments: Mapping[Node, np.ndarray]
+
+    @property
+    def size(self) -> int:
+        """Length of the flat vector."""
+        return sum(block.size for block in self.blocks)
+
+    def terms(
+        self, flat: Any, given: Mapping[Node, Any], *, xp: Namespace = NUMPY, lead: int = 0
+    ) -> Iterator[tuple[str, Any]]:
+        """Each variable's and potential's share of the log density, by name; Jacobians under the unconstrained name.
+
+        Args:
+            flat: (draw, unconstrained) with `lead=1`, or (unconstrained,).
+            given: the arguments, each with a leading axis of length 1 where `lead=1`.
+            xp: the namespace to compute in.
+            lead: number of leading axes of draws.
+
+        Yields:
+            Name, and the term of shape (draw,) or ().
+        """
+        known = dict(given)
+        for block, value, log_det in constrain(self.blocks, flat, given, xp=xp, lead=lead):
+            known[block.node] = value
+            if block.name != block.node.name:
+                yield block.name, _total(xp, log_det, lead)
+        for node in self.randoms:
+            yield str(node.name), _total(xp, _log_density(node, known, xp, lead), lead)
+        for name, node in self.potentials.items():
+            yield name, _total(xp, evaluate([node], known, xp=xp, lead=lead)[0], lead)
+
+    def __call__(self, flat: Any, given: Mapping[Node, Any], *, xp: Namespace = NUMPY, lead: int = 0) -> Any:
+        """The log density of the flat vector: the sum of all terms, of shape (draw,) or ()."""
+        return sum(term for _, term in self.terms(flat, given, xp=xp, lead=lead))
+
+    def batched_arguments(self) -> dict[Node, np.ndarray]:
+        """The arguments with a leading axis of length 1, for evaluation over draws."""
+        return {node: value[None] for node, value in self.arguments.items()}
+
+
+def density_of(model: Model) -> Density:
+    """The density of a model as it is written.
+
+    Raises:
+        ModelError: for a model without an unknown.
+    """
+    if not model.free:
+        raise ModelError("The model has no unknown variable: everything in it is observed, so nothing can be sampled.")
+    roots = [*model.randoms, *model.potentials.values()]
+    return Density(tuple(model.randoms), dict(model.potentials), blocks_of(model.free), _arguments(roots, model.data))
+
+
+def _log_density(node: Random, known: Mapping[Node, Any], xp: Namespace, lead: int) -> Any:
+    """Elementwise log density of one variable at its value or data."""
+    at = node if node.observed is None else node.observed
+    value, *parameters = evaluate([at, *node.parameters], known, xp=xp, lead=lead)
+    if lead:
+        batch = node.ndim - node.family.event_ndim
+        parameters = [
+            align(p, batch + spec.event_ndim) for p, spec in zip(parameters, node.family.parameters, strict=True)
+        ]
+    log_density = node.family.log_density(xp, value, *parameters)
+    return _repeated(xp, log_density, node, lead)
+
+
+def _repeated(xp: Namespace, log_density: Any, node: Random, lead: int) -> Any:
+    """Over the variable's whole batch shape, where value and parameters are all narrower (an improper prior)."""
+    batch = node.shape[: node.ndim - node.family.event_ndim]
+    if log_density.shape[lead:] == batch:
+        return log_density
+    return xp.broadcast_to(log_density, log_density.shape[:lead] + batch)
+
+
+def _total(xp: Namespace, terms: Any, lead: int) -> Any:
+    """Sum over everything but the draws."""
+    return xp.sum(terms, axis=tuple(range(lead, terms.ndim)))
+
+
+def _arguments(roots: list[Node], data: Mapping[Node, np.ndarray]) -> dict[Node, np.ndarray]:
+    """The largest sub-expressions that no random variable enters, evaluated once; plain numbers stay in the program."""
+    random: set[int] = set()
+    order = list(ancestors(roots))
+    for node in order:
+        if isinstance(node, Random) or any(id(child) in random for child in node.inputs):
+            random.add(id(node))
+    edge = [child for node in order if id(node) in random for child in node.inputs if id(child) not in random]
+    edge += [root for root in roots if id(root) not in random]
+    known = [n for n in dict.fromkeys(edge) if n.ndim or not isinstance(n, Constant)]
+    given = {n: data[n] for n in order if isinstance(n, Data)}
+    with np.errstate(all="ignore"):
+        values = evaluate(known, given)
+    return {node: np.asarray(value) for node, value in zip(known, values, strict=True)}

@@ -1,0 +1,80 @@
+"""JAX as this library needs it: loaded late, in float64, with a compile cache on disk."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+# Below 0.12 XLA leaves larger loops on the CPU to a slow interpreter of thunks unless told to compile them whole.
+_WHOLE_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000000"
+_OFF = {"0", "off", "no", "none", "false"}
+
+
+@lru_cache(maxsize=1)
+def load_jax():
+    """The `jax` module, ready: loop flag set where the version needs it, compile cache on."""
+    _set_loop_flag()
+    import jax
+
+    folder = cache_folder()
+    if folder is not None and jax.config.jax_compilation_cache_dir is None:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    return jax
+
+
+def _set_loop_flag() -> None:
+    """Only before JAX has started: afterwards the flag would be read by nobody, or by a child of this process."""
+    from importlib.metadata import version
+
+    flags = os.environ.get("XLA_FLAGS", "")
+    old = tuple(int(part) for part in version("jax").split(".")[:2]) < (0, 12)
+    if old and "jax" not in sys.modules and "xla_backend_extra_options" not in flags:
+        os.environ["XLA_FLAGS"] = f"{flags} {_WHOLE_LOOPS}".strip()
+
+
+def cache_folder() -> Path | None:
+    """Where compiled programs are kept: FINETTI_CACHE, else the user's cache folder; None where it is turned off.
+
+    The folder's name holds the versions and the processor, for a program compiled elsewhere may not run here.
+    """
+    setting = os.environ.get("FINETTI_CACHE", "")
+    if setting.lower() in _OFF:
+        return None
+    base = Path(setting) if setting else _user_cache() / "finetti"
+    folder = base / _build_name()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return None
+    return folder
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local"))
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _build_name() -> str:
+    from hashlib import sha256
+    from importlib.metadata import version
+
+    features = sha256(_processor().encode()).hexdigest()[:12]
+    return f"jax-{version('jax')}-jaxlib-{version('jaxlib')}-{features}"
+
+
+def _processor() -> str:
+    """What the processor can do, as far as the system tells without a further package."""
+    import platform
+
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line for line in lines if line.startswith(("flags", "Features")))
+    except (OSError, StopIteration):
+        return f"{platform.machine()} {platform.processor()}"

@@ -1,0 +1,164 @@
+"""The compiled program: up to a fixed number of transitions of one chain, for warmup and sampling alike."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from finetti.engines.backend import load_jax
+from finetti.engines.nuts import counter, step_size
+from finetti.engines.nuts.metric import Diagonal
+from finetti.engines.nuts.step_size import StepSize
+from finetti.engines.nuts.transition import Point, Statistics, transition
+
+
+class Mode(IntEnum):
+    """What the transitions of a chunk are for."""
+
+    EVALUATE = 0  # one step of length zero: the gradient at the start
+    SEARCH = 1  # single steps that stay where they are, doubling or halving the step size until it is about right
+    EARLY = 2  # warmup, step size tuned to the mean acceptance
+    LATE = 3  # warmup, step size tuned to the symmetric acceptance
+    DRAW = 4  # step size as averaged
+
+
+class Chain(NamedTuple):
+    """All that one chain carries from transition to transition; the same state gives the same future."""
+
+    point: Point
+    step: StepSize
+    key: Any
+    transitions: Any
+    searching: Any
+
+
+class Order(NamedTuple):
+    """What a chunk is asked to do; data of the program, so that no change of it compiles anything."""
+
+    mode: Any
+    length: Any
+    target_accept: Any
+    max_depth: Any
+
+
+class Record(NamedTuple):
+    """What is kept of each transition, one row each: position and gradient (row, unconstrained), and its statistics."""
+
+    position: Any
+    gradient: Any
+    log_density: Any
+    step: Any
+    statistics: Statistics
+
+
+class Chunk(NamedTuple):
+    """The result of a chunk: the chain, the rows, and how many of them were filled."""
+
+    chain: Chain
+    rows: Record
+    filled: Any
+
+
+def start_chain(position: np.ndarray, log_density: float, key: int) -> Chain:
+    """A chain at its start, before its first gradient."""
+    zero = np.zeros(())
+    point = Point(position, np.asarray(log_density, float), np.zeros_like(position), zero)
+    return Chain(
+        point, step_size.start(np, zero), np.asarray(key, np.uint64), np.zeros((), np.uint64), np.zeros((), bool)
+    )
+
+
+def compile_program(log_density, arguments: tuple[np.ndarray, ...], size: int, *, rows: int, levels: int):
+    """Compile the program for a density.
+
+    Args:
+        log_density: `(position (unconstrained,), arguments) -> scalar`, in JAX.
+        arguments: arrays, for their shapes.
+        size: length of the position.
+        rows: transitions in a chunk at most.
+        levels: tree depth at most.
+
+    Returns:
+        `(chain, metric, order, arguments) -> Chunk`, for any thread.
+    """
+    jax = load_jax()
+
+    def run(chain: Chain, metric: Diagonal, order: Order, arguments):
+        def value_and_gradient(position):
+            return jax.value_and_grad(log_density)(position, arguments)
+
+        return _run(jax, value_and_gradient, chain, metric, order, rows, levels)
+
+    chain = start_chain(np.zeros(size), 0.0, 0)
+    order = Order(np.int32(0), np.int32(0), np.float64(0.8), np.int32(levels))
+    with jax.enable_x64(True):
+        compiled = jax.jit(run).lower(chain, Diagonal(np.ones(size)), order, arguments).compile()
+
+    def call(chain: Chain, metric: Diagonal, order: Order, arguments) -> Chunk:
+        with jax.enable_x64(True):
+            return jax.tree.map(np.asarray, compiled(chain, metric, order, arguments))
+
+    return call
+
+
+def _run(jax, value_and_gradient, chain: Chain, metric, order: Order, rows: int, levels: int) -> Chunk:
+    xp = jax.numpy
+
+    def unfinished(chunk: Chunk):
+        found = (order.mode == Mode.SEARCH) & ~chunk.chain.searching
+        return (chunk.filled < order.length) & ~found
+
+    def step(chunk: Chunk) -> Chunk:
+        chain, row = _one(jax, value_and_gradient, chunk.chain, metric, order, levels)
+        rows = jax.tree.map(lambda table, value: table.at[chunk.filled].set(value), chunk.rows, row)
+        return Chunk(chain, rows, chunk.filled + 1)
+
+    _, row = jax.eval_shape(lambda c: _one(jax, value_and_gradient, c, metric, order, levels), chain)
+    empty = jax.tree.map(lambda leaf: xp.zeros((rows, *leaf.shape), leaf.dtype), row)
+    return jax.lax.while_loop(unfinished, step, Chunk(chain, empty, xp.zeros((), "int32")))
+
+
+def _one(jax, value_and_gradient, chain: Chain, metric, order: Order, levels: int) -> tuple[Chain, Record]:
+    """One transition and what it does to the chain."""
+    xp = jax.numpy
+    mode = order.mode
+    step = _step_length(xp, chain.step, mode)
+    max_depth = xp.where(mode <= Mode.SEARCH, 1, order.max_depth)
+    key = counter.bits(chain.key, chain.transitions)
+    point, stats = transition(
+        jax, value_and_gradient, metric, chain.point, step, max_depth, key, levels, always_accept=mode == Mode.EVALUATE
+    )
+    point = Point(*(xp.where(mode == Mode.SEARCH, old, new) for new, old in zip(point, chain.point, strict=True)))
+    sizes, searching = _adapted(xp, chain, stats, order)
+    row = Record(point.position, point.gradient, point.log_density, step, stats)
+    return Chain(point, sizes, chain.key, chain.transitions + np.uint64(1), searching), row
+
+
+def _step_length(xp, sizes: StepSize, mode):
+    step = xp.exp(xp.where(mode == Mode.DRAW, sizes.log_average, sizes.log_step))
+    return xp.where(mode == Mode.EVALUATE, 0.0, step)
+
+
+def _adapted(xp, chain: Chain, stats: Statistics, order: Order) -> tuple[StepSize, Any]:
+    """The step size after a transition, by mode, and whether the first search is still on."""
+    sizes, mode = chain.step, order.mode
+    acceptance = xp.where(mode == Mode.LATE, stats.symmetric_acceptance, stats.acceptance)
+    averaged = step_size.update(xp, sizes, acceptance, order.target_accept)
+    searched, searching = _searched(xp, chain, stats)
+    warming = (mode == Mode.EARLY) | (mode == Mode.LATE)
+    pick = lambda a, b, c: xp.where(warming, a, xp.where(mode == Mode.SEARCH, b, c))  # noqa: E731
+    return StepSize(*(pick(*parts) for parts in zip(averaged, searched, sizes, strict=True))), searching
+
+
+def _searched(xp, chain: Chain, stats: Statistics) -> tuple[StepSize, Any]:
+    """Double or halve; stop when the acceptance crosses the target (Hoffman and Gelman 2014, algorithm 4).
+
+    `error` holds the direction of the search while it lasts: +1 doubling, -1 halving, 0 before the first trial.
+    """
+    direction = xp.where(stats.acceptance > step_size.SEARCH_TARGET, 1.0, -1.0)
+    crossed = chain.step.error * direction < 0
+    log_step = chain.step.log_step + xp.where(crossed, 0.0, direction * np.log(2.0))
+    state = step_size.start(xp, log_step)._replace(error=xp.where(crossed, 0.0, direction))
+    return state, chain.searching & ~crossed

@@ -1,0 +1,234 @@
+"""One NUTS transition as a rolled program: a loop over doublings, in it a loop over leaves, one gradient call site.
+
+Multinomial NUTS (Betancourt 2017, app. A) with biased progressive sampling between subtrees and Stan's turning checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from finetti.engines.nuts import counter, tree
+from finetti.engines.nuts.leapfrog import Phase, energy, leapfrog
+from finetti.engines.nuts.tree import Notes, Span
+
+MAX_ENERGY_ERROR = 1000.0  # beyond it the leapfrog no longer follows the Hamiltonian (Stan's bound)
+
+
+class Point(NamedTuple):
+    """A candidate for the next draw."""
+
+    position: Any
+    log_density: Any
+    gradient: Any
+    energy: Any
+
+
+class Statistics(NamedTuple):
+    """What a transition tells of itself; `symmetric_acceptance` is the one the late warmup tunes to."""
+
+    acceptance: Any
+    symmetric_acceptance: Any
+    energy: Any
+    tree_depth: Any
+    n_steps: Any
+    diverging: Any
+    reached_max_depth: Any
+
+
+class Leaves(NamedTuple):
+    """A subtree while it grows: its edge, its candidate, and what the turning checks need."""
+
+    edge: Phase
+    candidate: Point
+    log_weight: Any
+    first: Any
+    total: Any
+    notes: Notes
+    n: Any
+    turning: Any
+    diverging: Any
+    acceptance: Any
+    symmetric_acceptance: Any
+
+
+class Trajectory(NamedTuple):
+    """The tree so far; `ends` holds the phases at its two ends, first backward then forward, on a leading axis."""
+
+    ends: Phase
+    candidate: Point
+    log_weight: Any
+    total: Any
+    depth: Any
+    n_steps: Any
+    turning: Any
+    diverging: Any
+    acceptance: Any
+    symmetric_acceptance: Any
+
+
+class Rules(NamedTuple):
+    """What does not change during a transition."""
+
+    value_and_gradient: Callable[..., Any]
+    metric: Any
+    step: Any
+    max_depth: Any
+    key: Any
+    energy_at_start: Any
+
+
+def transition(jax, value_and_gradient, metric, point: Point, step, max_depth, key, levels: int, *, always_accept=False):
+    """One transition from `point`.
+
+    Args:
+        jax: the module, handed in because it is loaded late.
+        value_and_gradient: position (unconstrained,) -> log density and its gradient.
+        metric: see `metric`.
+        point: where the chain is.
+        step: step size, positive (0 evaluates the gradient at `point` and stays there).
+        max_depth: doublings at most, an array; no more than `levels`.
+        key: the transition's stream of random numbers (see `counter`).
+        levels: rows of the notes, fixed when compiled.
+        always_accept: take the new subtree's candidate whatever its weight.
+
+    Returns:
+        The next point and the transition's statistics.
+    """
+    xp = jax.numpy
+    start = Phase(point.position, counter.normal(xp, key, point.position.shape[0]), point.log_density, point.gradient)
+    rules = Rules(value_and_gradient, metric, step, max_depth, key, energy(xp, start))
+    trajectory = _single_leaf(xp, start, rules.energy_at_start)
+
+    def growing(t: Trajectory):
+        return (t.depth < max_depth) & ~t.turning & ~t.diverging
+
+    def double(t: Trajectory) -> Trajectory:
+        return _doubled(jax, t, rules, levels, always_accept)
+
+    end = jax.lax.while_loop(growing, double, trajectory)
+    return end.candidate, _statistics(xp, end, max_depth)
+
+
+def _single_leaf(xp, start: Phase, energy_at_start) -> Trajectory:
+    zero, no = xp.zeros(()), xp.zeros((), bool)
+    both_ends = Phase(*(xp.stack([part, part]) for part in start))
+    candidate = Point(start.position, start.log_density, start.gradient, energy_at_start)
+    count = xp.zeros((), "int32")
+    return Trajectory(both_ends, candidate, zero, start.momentum, count, count, no, no, zero, zero)
+
+
+def _statistics(xp, end: Trajectory, max_depth) -> Statistics:
+    n = xp.maximum(end.n_steps, 1)
+    full = (end.depth >= max_depth) & ~end.turning & ~end.diverging
+    return Statistics(
+        end.acceptance / n, end.symmetric_acceptance / n, end.candidate.energy, end.depth, end.n_steps,
+        end.diverging, full,
+    )  # fmt: skip
+
+
+def _doubled(jax, t: Trajectory, rules: Rules, levels: int, always_accept) -> Trajectory:
+    """The trajectory with a subtree of its own size added at one end, chosen at random."""
+    xp = jax.numpy
+    forward = (counter.bits(rules.key, counter.DIRECTION + t.depth.astype("uint64")) & 1).astype("int32")
+    edge = Phase(*(part[forward] for part in t.ends))
+    leaves = _subtree(jax, edge, xp.where(forward == 1, rules.step, -rules.step), t, rules, levels)
+    valid = ~leaves.turning & ~leaves.diverging
+
+    chance = counter.uniform(rules.key, counter.MERGE + t.depth.astype("uint64"))
+    accept = valid & ((xp.log(chance) < leaves.log_weight - t.log_weight) | always_accept)
+    ends = Phase(*(part.at[forward].set(new) for part, new in zip(t.ends, leaves.edge, strict=True)))
+    return Trajectory(
+        ends=ends,
+        candidate=_choose(xp, accept, leaves.candidate, t.candidate),
+        log_weight=xp.logaddexp(t.log_weight, leaves.log_weight),
+        total=t.total + leaves.total,
+        depth=t.depth + 1,
+        n_steps=t.n_steps + leaves.n,
+        turning=leaves.turning | _turned_at_top(xp, t, leaves, forward),
+        diverging=leaves.diverging,
+        acceptance=t.acceptance + leaves.acceptance,
+        symmetric_acceptance=t.symmetric_acceptance + leaves.symmetric_acceptance,
+    )
+
+
+def _turned_at_top(xp, t: Trajectory, leaves: Leaves, forward):
+    """The turning check of the whole tree; seen from the old end outwards, so that either direction reads alike."""
+    near, far = t.ends.momentum[forward], t.ends.momentum[1 - forward]
+    old = Span(far, near, t.total)
+    new = Span(leaves.first, leaves.edge.momentum, leaves.total)
+    return tree.turned_when_joined(xp, old, new)
+
+
+def _choose(xp, condition, new: Point, old: Point) -> Point:
+    return Point(*(xp.where(condition, a, b) for a, b in zip(new, old, strict=True)))
+
+
+def _subtree(jax, edge: Phase, signed_step, t: Trajectory, rules: Rules, levels: int) -> Leaves:
+    """Up to 2**depth leaves from an end outwards, stopping early at a turn or a divergence."""
+    xp = jax.numpy
+    size = xp.left_shift(xp.ones((), "int32"), t.depth)
+
+    def growing(s: Leaves):
+        return (s.n < size) & ~s.turning & ~s.diverging
+
+    def grow(s: Leaves) -> Leaves:
+        return _with_leaf(jax, s, signed_step, size, rules)
+
+    return jax.lax.while_loop(growing, grow, _no_leaves(xp, edge, t.candidate, levels))
+
+
+def _no_leaves(xp, edge: Phase, candidate: Point, levels: int) -> Leaves:
+    zero, no, empty = xp.zeros(()), xp.zeros((), bool), xp.zeros_like(edge.momentum)
+    notes = Notes(*(xp.zeros((levels + 1, empty.shape[0])) for _ in range(3)))
+    return Leaves(
+        edge, candidate, xp.full((), -xp.inf), empty, empty, notes, xp.zeros((), "int32"), no, no, zero, zero
+    )
+
+
+def _with_leaf(jax, s: Leaves, signed_step, size, rules: Rules) -> Leaves:
+    """The subtree with one more leaf: a leapfrog step, a chance to be the candidate, the spans it closes."""
+    xp = jax.numpy
+    edge = leapfrog(rules.value_and_gradient, rules.metric, s.edge, signed_step)
+    energy_now = energy(xp, edge)
+    gain = rules.energy_at_start - energy_now
+    gain = xp.where(xp.isnan(gain), -xp.inf, gain)
+    log_weight = xp.logaddexp(s.log_weight, gain)
+    chance = counter.uniform(rules.key, counter.LEAF + (size + s.n).astype("uint64"))
+    accept = xp.log(chance) < gain - log_weight
+    notes, total, turning = _noted(jax, s, edge.momentum)
+    ratio = xp.exp(xp.minimum(gain, 0.0))
+    return Leaves(
+        edge=edge,
+        candidate=_choose(xp, accept, Point(edge.position, edge.log_density, edge.gradient, energy_now), s.candidate),
+        log_weight=log_weight,
+        first=xp.where(s.n == 0, edge.momentum, s.first),
+        total=total,
+        notes=notes,
+        n=s.n + 1,
+        turning=turning,
+        diverging=gain < -MAX_ENERGY_ERROR,
+        acceptance=s.acceptance + ratio,
+        symmetric_acceptance=s.symmetric_acceptance + 2.0 * ratio / (1.0 + xp.exp(gain)),
+    )
+
+
+def _noted(jax, s: Leaves, momentum):
+    """The notes with the new leaf, the new total, and whether a span that ends here has turned."""
+    xp, count_ones = jax.numpy, jax.lax.population_count
+    row = tree.row_of(count_ones, s.n)
+    new = Notes(momentum, s.edge.momentum, s.total)
+    notes = Notes(*(table.at[row].set(part) for table, part in zip(s.notes, new, strict=True)))
+    total = s.total + momentum
+    lowest = row - tree.spans_closed(count_ones, s.n)
+
+    def unturned(carry):
+        at, turning = carry
+        return (at >= lowest) & ~turning
+
+    def check(carry):
+        at, _ = carry
+        return at - 1, tree.turned_when_joined(xp, *tree.halves(notes, at, momentum, total))
+
+    _, turning = jax.lax.while_loop(unturned, check, (row - 1, xp.zeros((), bool)))
+    return notes, total, turning

@@ -1,0 +1,177 @@
+"""The life of one chain: start, warmup, draws; a generator that stops for breath between compiled chunks."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from finetti.engines.nuts import metric as metrics
+from finetti.engines.nuts import step_size
+from finetti.engines.nuts.metric import Diagonal
+from finetti.engines.nuts.program import Chain, Chunk, Mode, Order, Record
+from finetti.engines.nuts.warmup import Stretch, Windows, course
+from finetti.errors import SamplingError
+
+FIRST_STEP = 0.1
+MAX_SEARCH = 100
+BREATH = 0.05  # seconds between two moments at which a chain can be shown or stopped
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run of NUTS is asked for; names and defaults as in `sample`."""
+
+    draws: int = 1000
+    tune: int = 1000
+    target_accept: float = 0.8
+    max_treedepth: int = 10
+
+
+@dataclass
+class Goal:
+    """How many draws each chain goes on to; lowered for all when a run is interrupted."""
+
+    draws: int
+
+
+@dataclass
+class ChainLog:
+    """What one chain has done so far.
+
+    Args:
+        number: which chain.
+        records: rows kept, chunk by chunk.
+        done: transitions of warmup and draws together.
+        drawn: draws kept.
+        divergences: among the draws.
+        tuning_gradients: gradient evaluations before the first draw.
+        tuning_divergences: among the warmup transitions.
+        step: step size now.
+        metric: the metric now.
+    """
+
+    number: int
+    records: list[Record] = field(default_factory=list)
+    done: int = 0
+    drawn: int = 0
+    divergences: int = 0
+    gradients: int = 0
+    tuning_gradients: int = 0
+    tuning_divergences: int = 0
+    step: float = float("nan")
+    metric: Diagonal | None = None
+
+    def note_warmup(self, chunk: Chunk) -> None:
+        """Count a chunk of warmup."""
+        n = int(chunk.filled)
+        self.done += n
+        self.tuning_gradients += int(chunk.rows.statistics.n_steps[:n].sum())
+        self.tuning_divergences += int(chunk.rows.statistics.diverging[:n].sum())
+        self.step = float(np.exp(chunk.chain.step.log_step))
+
+    def keep(self, chunk: Chunk) -> None:
+        """Keep the rows of a chunk of draws."""
+        n = int(chunk.filled)
+        rows = chunk.rows
+        self.records.append(rows._replace(
+            position=rows.position[:n].copy(), gradient=None, log_density=rows.log_density[:n].copy(),
+            step=rows.step[:n].copy(), statistics=type(rows.statistics)(*(s[:n].copy() for s in rows.statistics)),
+        ))  # fmt: skip
+        self.done += n
+        self.drawn += n
+        self.divergences += int(rows.statistics.diverging[:n].sum())
+        self.step = float(np.exp(chunk.chain.step.log_average))
+
+
+@dataclass
+class Runner:
+    """A compiled program with its arguments and settings, applied to one chain."""
+
+    program: Callable[..., Chunk]
+    arguments: tuple[np.ndarray, ...]
+    settings: Settings
+    rows: int
+
+    def __call__(self, chain: Chain, metric: Diagonal, mode: Mode, length: int) -> Chunk:
+        order = Order(
+            np.int32(mode), np.int32(length), np.float64(self.settings.target_accept),
+            np.int32(self.settings.max_treedepth),
+        )  # fmt: skip
+        return self.program(chain, metric, order, self.arguments)
+
+
+def live(run: Runner, chain: Chain, log: ChainLog, goal: Goal) -> Iterator[ChainLog]:
+    """Everything one chain does, with a pause wherever its log may be read and the goal changed.
+
+    Args:
+        run: the compiled program.
+        chain: a chain at its start.
+        log: filled as the chain goes on.
+        goal: draws to reach, read before each chunk.
+
+    Yields:
+        The log.
+
+    Raises:
+        SamplingError: where the gradient at the start is not finite.
+    """
+    chain, metric = _first_gradient(run, chain, log)
+    windows = Windows([], [])
+    for stretch in course(run.settings.tune):
+        chain, metric = yield from _warm(run, chain, metric, stretch, windows, log)
+    log.metric = metric
+    if not run.settings.tune:
+        chain = chain._replace(step=chain.step._replace(log_average=chain.step.log_step))
+    yield from _draw(run, chain, metric, log, goal)
+
+
+def _first_gradient(run: Runner, chain: Chain, log: ChainLog) -> tuple[Chain, Diagonal]:
+    """The gradient at the start, a metric from it, and a step size that is about right."""
+    flat = Diagonal(np.ones_like(chain.point.position))
+    chunk = run(chain, flat, Mode.EVALUATE, 1)
+    chain, gradient = chunk.chain, chunk.chain.point.gradient
+    if not (np.isfinite(gradient).all() and np.isfinite(chain.point.log_density)):
+        raise SamplingError(
+            f"Chain {log.number} starts where the log density is finite but its gradient is not, at positions "
+            f"{np.flatnonzero(~np.isfinite(gradient)).tolist()} of the unconstrained vector. Give another start with "
+            "`initvals=`, or look for a square root, logarithm or power of something that is exactly 0 there."
+        )
+    metric = metrics.from_gradient(gradient)
+    first = step_size.start(np, np.log(np.asarray(FIRST_STEP)))
+    chunk = run(chain._replace(step=first, searching=np.ones((), bool)), metric, Mode.SEARCH, min(MAX_SEARCH, run.rows))
+    log.tuning_gradients += 1 + int(chunk.filled)
+    found = step_size.start(np, chunk.chain.step.log_step)
+    return chunk.chain._replace(step=found), metric
+
+
+def _warm(run: Runner, chain, metric, stretch: Stretch, windows: Windows, log: ChainLog) -> Any:
+    left = stretch.length
+    while left:
+        chunk = run(chain, metric, stretch.mode, min(left, run.rows))
+        n = int(chunk.filled)
+        chain, left = chunk.chain, left - n
+        log.note_warmup(chunk)
+        if stretch.learn:
+            windows.add(chunk.rows.position[:n].copy(), chunk.rows.gradient[:n].copy())
+        yield log
+    if stretch.learn:
+        metric = windows.estimate(metric)
+    if stretch.forget:
+        windows.forget()
+    return chain, metric
+
+
+def _draw(run: Runner, chain: Chain, metric: Diagonal, log: ChainLog, goal: Goal) -> Iterator[ChainLog]:
+    pace = min(20, run.rows)
+    while log.drawn < goal.draws:
+        start = time.perf_counter()
+        chunk = run(chain, metric, Mode.DRAW, min(pace, run.rows, goal.draws - log.drawn))
+        chain = chunk.chain
+        log.keep(chunk)
+        seconds = max(time.perf_counter() - start, 1e-6)
+        pace = max(1, min(run.rows, round(int(chunk.filled) * BREATH / seconds)))
+        yield log

@@ -1,0 +1,114 @@
+"""Where chains start: the centre of every prior, shaken a little, checked for a finite density."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from finetti.density import Density
+from finetti.errors import SamplingError, ShapeError, unknown_name
+from finetti.geometry.constrain import unconstrain
+from finetti.model.evaluate import align, evaluate
+from finetti.model.graph import Node, Random, as_array
+
+TRIES = 100
+SHAKE = 1.0  # half width, on the unconstrained scale
+
+
+def start_points(
+    density: Density, rngs: list[np.random.Generator], initvals: Mapping[str, Any] | list | None
+) -> list[tuple[np.ndarray, float]]:
+    """A start for each chain: unconstrained vector and its log density.
+
+    Args:
+        density: of the model.
+        rngs: one generator for each chain.
+        initvals: values by variable name, for all chains, or a list of such with one entry for each chain; named
+            variables start exactly there, the others near the centre of their prior.
+
+    Raises:
+        SamplingError: where no finite density is found, with the terms that are not finite.
+    """
+    wishes = _by_chain(initvals, len(rngs))
+    return [_start(density, rng, _checked(density, wish)) for rng, wish in zip(rngs, wishes, strict=True)]
+
+
+def _by_chain(initvals: Any, chains: int) -> list[Mapping[str, Any]]:
+    if initvals is None or isinstance(initvals, Mapping):
+        return [initvals or {}] * chains
+    if len(initvals) != chains:
+        raise ShapeError(f"initvals has {len(initvals)} entries for {chains} chains; give one each, or one for all.")
+    return [wish or {} for wish in initvals]
+
+
+def _checked(density: Density, wish: Mapping[str, Any]) -> dict[Node, np.ndarray]:
+    """The user's values by node, each of the right shape and inside the support."""
+    nodes = {block.node.name: block for block in density.blocks}
+    values: dict[Node, np.ndarray] = {}
+    for name, given in wish.items():
+        if name not in nodes:
+            raise unknown_name(name, map(str, nodes), what="unknown variable to start")
+        node = nodes[name].node
+        value = as_array(given, what=f"The start of {name!r}").astype(float)
+        if value.shape != node.shape:
+            raise ShapeError(f"The start of {name!r} has shape {value.shape}; the variable has shape {node.shape}.")
+        values[node] = value
+    return values
+
+
+def _start(density: Density, rng: np.random.Generator, fixed: dict[Node, np.ndarray]) -> tuple[np.ndarray, float]:
+    center, free = _center(density, fixed)
+    for _ in range(TRIES):
+        flat = center + np.where(free, rng.uniform(-SHAKE, SHAKE, density.size), 0.0)
+        with np.errstate(all="ignore"):
+            value = float(density(flat, density.arguments))
+        if np.isfinite(value):
+            return flat, value
+        if not free.any():
+            break
+    raise SamplingError(_explain(density, flat))
+
+
+def _center(density: Density, fixed: dict[Node, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The unconstrained centre, and which of its coordinates may be shaken."""
+    values: dict[Node, Any] = dict(density.arguments)
+    for block in density.blocks:
+        values[block.node] = fixed[block.node] if block.node in fixed else _central_value(block.node, values)
+    chosen = {block.node: values[block.node] for block in density.blocks}
+    with np.errstate(all="ignore"):
+        flat = unconstrain(density.blocks, chosen, density.arguments)
+    for block in density.blocks:
+        if block.node in fixed and not np.isfinite(flat[block.start : block.start + block.size]).all():
+            raise SamplingError(
+                f"The start {fixed[block.node]} of {block.node.name!r} is outside its support "
+                f"({block.support.words}); a start must lie strictly inside."
+            )
+    free = np.concatenate([np.full(block.size, block.node not in fixed) for block in density.blocks])
+    return np.where(np.isfinite(flat), flat, 0.0), free
+
+
+def _central_value(node: Random, values: Mapping[Node, Any]) -> np.ndarray:
+    from finetti.model.namespace import NUMPY
+
+    batch = node.ndim - node.family.event_ndim
+    parameters = [
+        align(np.asarray(p, float)[None], batch + spec.event_ndim)
+        for p, spec in zip(evaluate(node.parameters, values), node.family.parameters, strict=True)
+    ]
+    with np.errstate(all="ignore"):
+        center = np.asarray(node.family.center(NUMPY, *parameters))
+    return np.broadcast_to(center, (1, *node.shape))[0]
+
+
+def _explain(density: Density, flat: np.ndarray) -> str:
+    with np.errstate(all="ignore"):
+        terms = {name: float(value) for name, value in density.terms(flat, density.arguments)}
+    bad = [f"{name!r} is {value}" for name, value in terms.items() if not np.isfinite(value)]
+    good = ", ".join(f"{name!r} {value:.6g}" for name, value in terms.items() if np.isfinite(value))
+    return (
+        f"No start with a finite log density was found in {TRIES} tries. The term of {', of '.join(bad)}"
+        f"{f'; the others are finite: {good}' if good else ''}. Check that variable's parameters and data for that "
+        "point, or give a start with `initvals={name: value}`."
+    )

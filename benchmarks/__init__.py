@@ -1,0 +1,1 @@
+"""finetti beside its peers, each in its own environment: run `python -m benchmarks`."""

@@ -1,0 +1,66 @@
+"""Effective sample sizes by one implementation for all systems; runs in the peers' environment.
+
+Reads a JSON list of {"draws": path of an .npz, "reference": path of a reference.json or null} on standard
+input and prints one JSON list. Arrays are (chain, draw, ...).
+"""
+
+import json
+import math
+import sys
+
+import numpy as np
+from arviz_stats.base import array_stats
+
+
+def scalars(path):
+    """Every scalar of the posterior by name, elements counted from 1: (chain, draw)."""
+    found = {}
+    for name, values in np.load(path).items():
+        flat = values.reshape(*values.shape[:2], -1).astype(float)
+        single = values.ndim == 2
+        found |= {name if single else f"{name}[{i + 1}]": flat[..., i] for i in range(flat.shape[-1])}
+    return {name: values for name, values in found.items() if np.ptp(values) > 0}
+
+
+def ess(values, method):
+    """Effective sample size of one scalar."""
+    return float(array_stats.ess(values, chain_axis=0, draw_axis=1, method=method))
+
+
+def deviation(values, expected):
+    """Mean minus reference mean, in standard errors of the two together."""
+    error = values.std() / math.sqrt(ess(values, "mean"))
+    return float((values.mean() - expected["mean"]) / math.hypot(error, expected["mcse_mean"]))
+
+
+def worst(found, reference):
+    """The scalar furthest from its reference, and how far; None without a reference."""
+    if reference is None:
+        return None
+    with open(reference) as file:
+        expected = json.load(file)["parameters"]
+    missing = sorted(set(expected) - set(found))
+    if missing:
+        raise KeyError(f"{reference} names {missing[:5]}, which the draws do not have")
+    gaps = {name: deviation(found[name], expected[name]) for name in expected}
+    name = max(gaps, key=lambda key: abs(gaps[key]))
+    return {"name": name, "standard_errors": gaps[name]}
+
+
+def report(draws, reference):
+    """Bulk effective sample sizes, the largest R-hat and the distance to the reference."""
+    found = scalars(draws)
+    sizes = {name: ess(values, "bulk") for name, values in found.items()}
+    smallest = min(sizes, key=sizes.get)
+    rhat = max(float(array_stats.rhat(values, chain_axis=0, draw_axis=1)) for values in found.values())
+    return {
+        "min_ess": sizes[smallest],
+        "min_name": smallest,
+        "ess_tau": sizes.get("tau"),
+        "max_rhat": rhat,
+        "worst": worst(found, reference),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps([report(**item) for item in json.load(sys.stdin)]))

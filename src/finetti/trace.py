@@ -1,0 +1,227 @@
+"""Draws, statistics and data as one xarray tree in the ArviZ schema, saved and read back without pickle.
+
+A `Trace` is an `xarray.DataTree`, so everything that reads the ArviZ schema reads it; beyond that it only
+answers the names PyMC3 users type (`trace['theta']`, `trace.get_values(...)`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import xarray as xr
+
+from finetti.errors import DataError, unknown_name
+from finetti.schema import SAMPLE_DIMS, dataset, python, storable_attrs
+
+_LOOKED_UP = ("posterior", "unconstrained_posterior", "sample_stats")
+# Consolidated metadata saves round trips to a remote store; looking for it in a local one only warns.
+_ZARR = {"engine": "zarr", "consolidated": False}
+
+
+class Trace(xr.DataTree):
+    """The result of a fit: a `DataTree` whose groups follow the ArviZ schema.
+
+    `copy`, `sel`, `isel`, `assign`, reductions such as `mean("draw")`, `deepcopy` and `pickle` give a `Trace`
+    again; `map_over_datasets`, `filter`, `match`, `compute` and arithmetic give a plain `DataTree`, which
+    `Trace.from_dict(tree.to_dict())` turns back. `len`, iteration and `in` mean what they mean for a
+    `DataTree`: the groups.
+
+    Example:
+        >>> trace = build_trace(groups={"posterior": {"mu": np.zeros((4, 100))}})
+        >>> trace["mu"].shape, trace.posterior["mu"].dims, list(trace)
+        ((400,), ('chain', 'draw'), ['posterior'])
+    """
+
+    __slots__ = ()
+
+    def __getitem__(self, key: str) -> Any:
+        """A group, variable or path as in a `DataTree`; failing that, the draws of one name over all chains.
+
+        Args:
+            key: "posterior", "posterior/theta", ...; or the bare name of a posterior variable ("theta"), of
+                an unconstrained one ("tau_log__") or of a sampler statistic ("diverging").
+
+        Returns:
+            `DataTree` or `DataArray` for a path; for a bare name an array (chain * draw, *shape), the draws
+            of chain 0 first.
+
+        Raises:
+            UnknownNameError: (a `KeyError`) no such name, with those there are.
+        """
+        try:
+            return super().__getitem__(key)
+        except KeyError:
+            return self.get_values(key)
+
+    def get_values(
+        self,
+        varname: str,
+        *,
+        burn: int = 0,
+        thin: int = 1,
+        combine: bool = True,
+        chains: int | Sequence[int] | None = None,
+    ) -> np.ndarray | list[np.ndarray]:
+        """The draws of one variable or sampler statistic as NumPy arrays, as in PyMC3.
+
+        Args:
+            varname: name in the posterior, unconstrained posterior or sample stats, looked up in that order.
+            burn: draws left out at the start of every chain.
+            thin: keep every thin-th draw.
+            combine: one array over the chains, or a list of one array per chain.
+            chains: labels of the chains wanted; all by default.
+
+        Returns:
+            Array (chain * draw, *shape), chain by chain; with `combine=False` a list of (draw, *shape).
+
+        Raises:
+            UnknownNameError: no such variable or chain.
+            DataError: `thin` below 1, or a trace already reduced over chain or draw.
+
+        Example:
+            >>> trace = build_trace(groups={"posterior": {"mu": np.zeros((4, 100))}})
+            >>> trace.get_values("mu", burn=20, thin=4).shape
+            (80,)
+        """
+        if thin < 1:
+            raise DataError(f"thin keeps every thin-th draw, so it must be at least 1; got {thin}.")
+        array = self._find(varname)
+        if not {*SAMPLE_DIMS} <= {*array.dims}:
+            raise DataError(f"{varname!r} has dims {array.dims}, not chain and draw: use trace['posterior'].")
+        array = array.transpose(*SAMPLE_DIMS, ...)
+        per_chain = [array.values[i, burn::thin] for i in _chain_positions(array, chains)]
+        return np.concatenate(per_chain) if combine else per_chain
+
+    @property
+    def varnames(self) -> list[str]:
+        """Names of the posterior's variables, then of the unconstrained ones."""
+        groups = [self.children[group] for group in _LOOKED_UP[:2] if group in self.children]
+        return [str(name) for group in groups for name in group.data_vars]
+
+    @property
+    def nchains(self) -> int:
+        """Number of chains in the posterior."""
+        return self.children["posterior"].sizes["chain"] if "posterior" in self.children else 0
+
+    def _find(self, name: str) -> xr.DataArray:
+        """The variable of that bare name in the first group that has it."""
+        groups = [self.children[group].data_vars for group in _LOOKED_UP if group in self.children]
+        for group in groups:
+            if name in group:
+                return group[name]
+        there = [*self.children, *(name for group in groups for name in group), *self.data_vars]
+        raise unknown_name(name, there, what="group, variable or sampler statistic")
+
+
+def build_trace(
+    *,
+    groups: Mapping[str, Mapping[str, np.ndarray]],
+    dims: Mapping[str, Sequence[str | None]] | None = None,
+    coords: Mapping[str, Sequence] | None = None,
+    attrs: Mapping[str, Any] | None = None,
+) -> Trace:
+    """Arrays by group and name as a `Trace` in the ArviZ schema.
+
+    Args:
+        groups: group -> variable -> array. Variables have axes (chain, draw, *shape), but (*shape) in groups
+            with "data" in their name (observed_data, constant_data). Empty groups are left out.
+        dims: variable -> names of the axes of *shape; `<variable>_dim_<i>` for those not given or None.
+        coords: dim -> labels; dims without are labelled 0, 1, ...
+        attrs: facts about the run, put on the root and on every group in a form every file format holds
+            (bool as int, None left out, mappings as JSON); `created_at` and `inference_library` are added.
+
+    Returns:
+        The tree, every group with its own dims, coords and attrs.
+
+    Raises:
+        ShapeError: axes, dims and coords that do not fit together, with their lengths.
+
+    Source: the schema of ArviZ, https://python.arviz.org/en/stable/schema/schema.html.
+
+    Example:
+        >>> trace = build_trace(groups={"posterior": {"theta": np.zeros((4, 100, 2))}},
+        ...                     dims={"theta": ("school",)}, coords={"school": ["A", "B"]})
+        >>> float(trace.posterior["theta"].sel(school="B").mean())
+        0.0
+    """
+    always = {"created_at": datetime.now(UTC), "inference_library": "finetti"}
+    facts = storable_attrs({**always, **(attrs or {})})
+    nodes = {
+        name: dataset(name, variables, dims=dims or {}, coords=coords or {}, attrs=facts)
+        for name, variables in groups.items()
+        if variables
+    }
+    return Trace.from_dict({"/": xr.Dataset(attrs=facts), **nodes})
+
+
+def load(path: str | Path) -> Trace:
+    """A `Trace` saved with `to_netcdf` or `to_zarr`, read into memory and the file closed.
+
+    Args:
+        path: a netCDF file, a Zarr directory or a zipped Zarr store; the kind is told from the content.
+
+    Returns:
+        The `Trace`, attributes as plain Python values.
+
+    Raises:
+        DataError: nothing at `path`, or something that is not a saved trace.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "fit.zarr"
+        >>> trace = build_trace(groups={"posterior": {"mu": np.zeros((4, 100))}})
+        >>> store = trace.to_zarr(file, consolidated=False)
+        >>> load(file).varnames
+        ['mu']
+    """
+    try:
+        with _open(Path(path)) as tree:
+            nodes = {name: node.load() for name, node in tree.to_dict().items()}
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, BadZipFile) as error:
+        raise DataError(f"{path} could not be read as a saved trace: {error}") from error
+    if len(nodes) < 2:
+        raise DataError(f"{path} holds no groups such as 'posterior', so it is not a saved trace.")
+    for node in nodes.values():
+        node.attrs = {key: python(value) for key, value in node.attrs.items()}
+    return Trace.from_dict(nodes)
+
+
+def _chain_positions(array: xr.DataArray, chains: int | Sequence[int] | None) -> list[int]:
+    """Positions along the chain axis of the labels asked for."""
+    labels = array["chain"].values.tolist()
+    wanted = labels if chains is None else np.atleast_1d(chains).tolist()
+    for chain in wanted:
+        if chain not in labels:
+            raise unknown_name(chain, map(str, labels), what="chain")
+    return [labels.index(chain) for chain in wanted]
+
+
+def _open(path: Path) -> xr.DataTree:
+    """Whatever lies at `path` as an open tree; for netCDF xarray picks an installed engine itself."""
+    if not path.exists():
+        raise DataError(f"There is no file or directory {path}.")
+    start = b"" if path.is_dir() else _first_bytes(path)
+    if start == b"\x89HDF":
+        return xr.open_datatree(path)
+    if start == b"PK\x03\x04":
+        from zarr.storage import ZipStore
+
+        return xr.open_datatree(ZipStore(path, mode="r"), **_ZARR)
+    if (path / "zarr.json").exists() or (path / ".zgroup").exists():
+        return xr.open_datatree(path, **_ZARR)
+    raise DataError(
+        f"{path} is neither a netCDF-4 file nor a Zarr store; save one with trace.to_netcdf('fit.nc')."
+    )
+
+
+def _first_bytes(path: Path) -> bytes:
+    """What tells the kind of a file, whatever its name."""
+    with path.open("rb") as file:
+        return file.read(4)

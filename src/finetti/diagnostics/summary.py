@@ -1,0 +1,284 @@
+"""The table of a posterior: one row per scalar, with intervals, convergence and Monte Carlo error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from html import escape
+from itertools import product
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from finetti.diagnostics.convergence import ess_bulk_of, ess_tail_of, mcse_mean_of, mcse_sd_of, rhat_of
+from finetti.diagnostics.draws import Draws, per_scalar
+from finetti.diagnostics.sampler import SamplerHealth, sampler_health
+from finetti.errors import DataError, unknown_name
+
+SAMPLE_DIMS = ("chain", "draw")
+# each sampler statistic with the names it has in traces of several programs
+_STATISTICS = {
+    "diverging": ("diverging",),
+    "energy": ("energy",),
+    "tree_depth": ("tree_depth", "depth"),
+    "reached_max_treedepth": ("reached_max_treedepth", "maxdepth_reached"),
+}
+_AT_THE_DIGITS_OF_THE_MEAN = ("mean", "sd")
+
+
+class Summary(pd.DataFrame):
+    """A summary table: a `DataFrame` of unrounded numbers, shown rounded, with the sampler's health below.
+
+    Whatever is taken from it (`loc`, `head`, a column) is a plain pandas object.
+    """
+
+    _metadata = ["health", "round_to"]  # noqa: RUF012 - the name and type pandas asks for
+
+    @property
+    def _constructor(self) -> type[pd.DataFrame]:
+        return pd.DataFrame
+
+    def __repr__(self) -> str:
+        shown, options = shown_cells(self, getattr(self, "round_to", None)), _display_options()
+        return "\n".join(filter(None, [shown.to_string(**options), self._line()]))
+
+    def _repr_html_(self) -> str:
+        shown, options = shown_cells(self, getattr(self, "round_to", None)), _display_options()
+        line = escape(self._line())
+        return shown.to_html(notebook=True, **options) + (f"\n<p>{line}</p>" if line else "")
+
+    def _line(self) -> str:
+        """The health in words; nothing for a table that was put together by hand."""
+        health = getattr(self, "health", None)
+        return health.line() if health is not None else ""
+
+
+def summary(
+    trace: xr.DataTree,
+    var_names: str | Sequence[str] | None = None,
+    *,
+    ci_prob: float = 0.89,
+    ci_kind: Literal["eti", "hdi"] = "eti",
+    round_to: int | None = None,
+) -> Summary:
+    """Mean, spread, interval, effective sample size, R-hat and Monte Carlo error of every posterior scalar.
+
+    Args:
+        trace: tree in the ArviZ schema with a group `posterior` of variables (chain, draw, ...); its group
+            `sample_stats`, if there is one, gives the line below the table.
+        var_names: variables wanted, all by default; "~name" leaves one out. Rows keep the posterior's order.
+        ci_prob: probability inside the interval, between 0 and 1.
+        ci_kind: "eti", equal probability in both tails, or "hdi", the narrowest interval.
+        round_to: decimals shown; by default as many as the Monte Carlo error supports.
+
+    Returns:
+        Table with columns mean, sd, eti89_lb, eti89_ub, ess_bulk, ess_tail, r_hat, mcse_mean, mcse_sd. The
+        numbers are not rounded, only their display is. `sd` has the divisor n - 1; `ess_tail` is for the 5 %
+        and 95 % quantiles whatever `ci_prob`.
+
+    Raises:
+        UnknownNameError: (a `KeyError`) a name that is not in the posterior, with those that are.
+        DataError: no posterior, a variable without chains and draws or not numeric, nothing left to
+            summarise, or an option out of range.
+
+    Source: Vehtari, Gelman, Simpson, Carpenter and Bürkner (2021), doi:10.1214/20-BA1221; see `convergence`.
+
+    Example:
+        >>> draws = np.random.default_rng(1).normal(size=(4, 500))
+        >>> posterior = xr.Dataset({"mu": (("chain", "draw"), draws)})
+        >>> summary(xr.DataTree.from_dict({"posterior": posterior})).loc["mu", "ess_bulk"] > 1000
+        np.True_
+    """
+    _check_options(ci_prob, ci_kind, round_to)
+    posterior = _posterior(trace)
+    names = _chosen(list(posterior.data_vars), var_names)
+    arrays = [_sample_first(posterior[name]) for name in names]
+    rows = [per_scalar(lambda d: _row(d, ci_prob, ci_kind), a.values).reshape(9, -1).T for a in arrays]
+    index = [label for array in arrays for label in row_labels(array)]
+    table = Summary(np.concatenate(rows), index=index, columns=_columns(ci_prob, ci_kind))
+    table.health = health_of(trace)
+    table.round_to = round_to
+    return table
+
+
+def health_of(trace: xr.DataTree) -> SamplerHealth:
+    """What the `sample_stats` of a trace say about the run.
+
+    Args:
+        trace: tree in the ArviZ schema. The attributes `interrupted`, `draws_requested` (per chain) and
+            `max_treedepth` are used where the root, the posterior or the sampler statistics have them.
+
+    Returns:
+        The counts, None for statistics the trace does not hold.
+
+    Raises:
+        DataError: no posterior, or statistics that do not match its chains and draws.
+
+    Example:
+        >>> posterior = xr.Dataset({"mu": (("chain", "draw"), np.zeros((4, 100)))})
+        >>> health_of(xr.DataTree.from_dict({"posterior": posterior})).line()
+        '400 draws; no sampler statistics were recorded.'
+    """
+    posterior = _posterior(trace)
+    groups = getattr(trace, "children", {})
+    stats = groups["sample_stats"].dataset if "sample_stats" in groups else xr.Dataset()
+    attrs = {**trace.attrs, **posterior.attrs, **stats.attrs}
+    shape = tuple(posterior.sizes[dim] for dim in SAMPLE_DIMS)
+    per_chain, depth = (_whole(attrs.get(name)) for name in ("draws_requested", "max_treedepth"))
+    return sampler_health(
+        shape=shape,
+        **{name: _statistic(stats, name) for name in _STATISTICS},
+        max_treedepth=depth,
+        interrupted=bool(attrs.get("interrupted", False)),
+        draws_requested=None if per_chain is None else per_chain * shape[0],
+    )
+
+
+def row_labels(array: xr.DataArray) -> Iterator[str]:
+    """Labels of the scalars of an array (chain, draw, ...): theta[Choate], or theta[0] without coords."""
+    dims = [dim for dim in array.dims if dim not in SAMPLE_DIMS]
+    axes = [array[dim].values for dim in dims]
+    for place in product(*axes):
+        yield f"{array.name}[{', '.join(f'{label}' for label in place)}]" if dims else str(array.name)
+
+
+def shown_cells(table: pd.DataFrame, round_to: int | None) -> pd.DataFrame:
+    """The table as text: values to the first digit of their Monte Carlo error, that error to two digits."""
+    text = {name: [_cell(name, row, round_to) for _, row in table.iterrows()] for name in table.columns}
+    return pd.DataFrame(text, index=table.index, columns=table.columns)
+
+
+def _row(draws: Draws, ci_prob: float, ci_kind: str) -> np.ndarray:
+    """The nine columns (column, scalar)."""
+    interval = _eti(draws, ci_prob) if ci_kind == "eti" else _hdi(draws, ci_prob)
+    moments = [draws.mean, draws.sd, *(np.where(draws.missing, np.nan, end) for end in interval)]
+    quality = [kernel(draws) for kernel in (ess_bulk_of, ess_tail_of, rhat_of, mcse_mean_of, mcse_sd_of)]
+    return np.stack([*moments, *quality])
+
+
+def _eti(draws: Draws, prob: float) -> tuple[np.ndarray, np.ndarray]:
+    """Quantiles that leave the same probability in either tail."""
+    tail = (1 - prob) / 2
+    return draws.quantile(tail), draws.quantile(1 - tail)
+
+
+def _hdi(draws: Draws, prob: float) -> tuple[np.ndarray, np.ndarray]:
+    """The narrowest interval between draws that spans the probability; the lowest of equally narrow ones."""
+    size = draws.sorted.shape[-1]
+    span = min(int(np.floor(prob * size)), size - 1)
+    start = (draws.sorted[:, span:] - draws.sorted[:, : size - span]).argmin(axis=-1)
+    row = np.arange(len(start))
+    return draws.sorted[row, start], draws.sorted[row, start + span]
+
+
+def _columns(ci_prob: float, ci_kind: str) -> list[str]:
+    """Names in ArviZ's order, with the interval's kind and percentage."""
+    ends = [f"{ci_kind}{100 * ci_prob:.6g}_{end}" for end in ("lb", "ub")]
+    return ["mean", "sd", *ends, "ess_bulk", "ess_tail", "r_hat", "mcse_mean", "mcse_sd"]
+
+
+def _check_options(ci_prob: float, ci_kind: str, round_to: int | None) -> None:
+    """Refuse options that would give a table of something else."""
+    if not 0 < ci_prob < 1:
+        raise DataError(f"ci_prob is a probability between 0 and 1, for instance 0.89; got {ci_prob}.")
+    if ci_kind not in ("eti", "hdi"):
+        raise DataError(f"ci_kind is 'eti' (equal tails) or 'hdi' (narrowest); got {ci_kind!r}.")
+    if round_to is not None and not isinstance(round_to, int | np.integer):
+        raise DataError(f"round_to is a number of decimals or None; got {round_to!r}.")
+
+
+def _posterior(trace: xr.DataTree) -> xr.Dataset:
+    """The posterior group of a tree."""
+    groups = getattr(trace, "children", None)
+    if not isinstance(groups, Mapping) or "posterior" not in groups:
+        held = ", ".join(map(repr, groups)) if isinstance(groups, Mapping) and groups else "none"
+        raise DataError(
+            f"summary needs a DataTree with a group 'posterior'; got {type(trace).__name__}, groups: {held}."
+        )
+    posterior = groups["posterior"].dataset
+    if not posterior.data_vars:
+        raise DataError("The posterior holds no variables, so there is nothing to summarise.")
+    return posterior
+
+
+def _chosen(available: list[str], var_names: str | Sequence[str] | None) -> list[str]:
+    """Names asked for, in the posterior's order."""
+    if var_names is None:
+        return available
+    asked = [var_names] if isinstance(var_names, str) else list(var_names)
+    out = [name[1:] for name in asked if str(name).startswith("~") and name not in available]
+    wanted = [name for name in asked if not str(name).startswith("~") or name in available]
+    for name in [*wanted, *out]:
+        if name not in available:
+            raise unknown_name(name, map(str, available), what="variable in the posterior")
+    if not wanted and out:
+        wanted = available
+    kept = [name for name in available if name in wanted and name not in out]
+    if not kept:
+        raise DataError(f"var_names={var_names!r} leaves no variable of {', '.join(map(str, available))}.")
+    return kept
+
+
+def _sample_first(array: xr.DataArray) -> xr.DataArray:
+    """A numeric variable with the axes chain and draw in front."""
+    remedy = f"leave it out with var_names='~{array.name}'."
+    missing = [dim for dim in SAMPLE_DIMS if dim not in array.dims]
+    if missing:
+        lacking = " and ".join(missing)
+        raise DataError(f"Variable {array.name!r} has dims {array.dims}, without {lacking}; {remedy}")
+    if array.dtype.kind not in "fiub":
+        raise DataError(f"Variable {array.name!r} is of type {array.dtype}, which has no mean; {remedy}")
+    chains, draws = (array.sizes[dim] for dim in SAMPLE_DIMS)
+    if not chains or not draws:
+        raise DataError(f"Variable {array.name!r} has no draws: {chains} chains of {draws}.")
+    return array.transpose(*SAMPLE_DIMS, ...)
+
+
+def _statistic(stats: xr.Dataset, name: str) -> np.ndarray | None:
+    """A sampler statistic (chain, draw) under one of the names it goes by."""
+    for known in _STATISTICS[name]:
+        if known in stats and set(stats[known].dims) == set(SAMPLE_DIMS):
+            return stats[known].transpose(*SAMPLE_DIMS).values
+    return None
+
+
+def _whole(value: Any) -> int | None:
+    """An attribute that should be a whole number, or None."""
+    return int(value) if isinstance(value, int | float | np.number) else None
+
+
+def _cell(name: str, row: pd.Series, round_to: int | None) -> str:
+    """One number as text."""
+    value = row[name]
+    if not isinstance(value, int | float | np.number):
+        return str(value)
+    if not np.isfinite(value):
+        return str(value)
+    if str(name).startswith("ess_"):
+        return f"{np.floor(value):.0f}"
+    if round_to is not None:
+        return f"{value:.{max(round_to, 0)}f}"
+    if name == "r_hat":
+        return f"{value:.3f}" if value < 1000 else f"{value:.3g}"
+    if str(name).startswith("mcse_"):
+        return f"{value:.2g}"
+    if name in _AT_THE_DIGITS_OF_THE_MEAN or str(name).endswith(("_lb", "_ub")):
+        return _to_error(value, row.get("mcse_mean", np.nan))
+    return f"{value:.4g}"
+
+
+def _to_error(value: float, error: float) -> str:
+    """A value to the first digit of its error; scientific where that would be a long row of digits."""
+    if not np.isfinite(error) or error <= 0:
+        return f"{value:.4g}"
+    decimals = max(0, -int(np.floor(np.log10(error))))
+    if decimals > 6 or abs(value) >= 1e7:
+        digits = int(np.floor(np.log10(abs(value) / error))) if abs(value) > error else 0
+        return f"{value:.{min(max(digits, 1), 6)}e}"
+    return f"{value:.{decimals}f}"
+
+
+def _display_options() -> dict[str, Any]:
+    """The user's pandas settings for long tables."""
+    return {"max_rows": pd.get_option("display.max_rows")}

@@ -121,7 +121,7 @@ def test_axes_in_another_order(trace):
     ("var_names", "rows"),
     [
         ("mu", ["mu"]),
-        (["tau", "mu"], ["mu", "tau"]),
+        (["tau", "mu"], ["tau", "mu"]),
         (["mu", "mu"], ["mu"]),
         (["~theta", "~beta"], ["mu", "tau", "count"]),
         ("~mu", ["theta[Choate]", "theta[Deerfield]", "theta[Andover]", "tau", "count"]),

@@ -67,7 +67,7 @@ def summary(
     Args:
         trace: tree in the ArviZ schema with a group `posterior` of variables (chain, draw, ...); its group
             `sample_stats`, if there is one, gives the line below the table.
-        var_names: variables wanted, all by default; "~name" leaves one out. Rows keep the posterior's order.
+        var_names: variables wanted, all by default; "~name" leaves one out. Rows come in the order asked for.
         ci_prob: probability inside the interval, between 0 and 1.
         ci_kind: "eti", equal probability in both tails, or "hdi", the narrowest interval.
         round_to: decimals shown; by default as many as the Monte Carlo error supports.
@@ -203,7 +203,7 @@ def _posterior(trace: xr.DataTree) -> xr.Dataset:
 
 
 def _chosen(available: list[str], var_names: str | Sequence[str] | None) -> list[str]:
-    """Names asked for, in the posterior's order."""
+    """Names in the order asked for; all of them, in the posterior's order, where none are."""
     if var_names is None:
         return available
     asked = [var_names] if isinstance(var_names, str) else list(var_names)
@@ -214,7 +214,7 @@ def _chosen(available: list[str], var_names: str | Sequence[str] | None) -> list
             raise unknown_name(name, map(str, available), what="variable in the posterior")
     if not wanted and out:
         wanted = available
-    kept = [name for name in available if name in wanted and name not in out]
+    kept = [name for name in dict.fromkeys(wanted) if name not in out]
     if not kept:
         raise DataError(f"var_names={var_names!r} leaves no variable of {', '.join(map(str, available))}.")
     return kept

@@ -25,8 +25,8 @@ def bits(key, count):
 
 
 def uniform(key, count):
-    """A uniform number in the open interval (0, 1)."""
-    return ((bits(key, count) >> np.uint64(11)).astype("float64") + 0.5) * 2.0**-53
+    """A uniform number in the open interval (0, 1): 52 bits and a half, so that the largest does not round to 1."""
+    return ((bits(key, count) >> np.uint64(12)).astype("float64") + 0.5) * 2.0**-52
 
 
 def normal(xp, key, size: int):

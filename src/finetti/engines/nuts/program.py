@@ -115,9 +115,14 @@ def _run(jax, value_and_gradient, chain: Chain, metric, order: Order, rows: int,
         rows = jax.tree.map(lambda table, value: table.at[chunk.filled].set(value), chunk.rows, row)
         return Chunk(chain, rows, chunk.filled + 1)
 
-    _, row = jax.eval_shape(lambda c: _one(jax, value_and_gradient, c, metric, order, levels), chain)
-    empty = jax.tree.map(lambda leaf: xp.zeros((rows, *leaf.shape), leaf.dtype), row)
+    empty = _empty_rows(xp, rows, chain.point.position.shape[0])
     return jax.lax.while_loop(unfinished, step, Chunk(chain, empty, xp.zeros((), "int32")))
+
+
+def _empty_rows(xp, rows: int, size: int) -> Record:
+    number, count, truth = xp.zeros(rows), xp.zeros(rows, "int32"), xp.zeros(rows, bool)
+    vector = xp.zeros((rows, size))
+    return Record(vector, vector, number, number, Statistics(number, number, number, count, count, truth, truth))
 
 
 def _one(jax, value_and_gradient, chain: Chain, metric, order: Order, levels: int) -> tuple[Chain, Record]:

@@ -90,7 +90,7 @@ def transition(jax, value_and_gradient, metric, point: Point, step, max_depth, k
         max_depth: doublings at most, an array; no more than `levels`.
         key: the transition's stream of random numbers (see `counter`).
         levels: rows of the notes, fixed when compiled.
-        always_accept: take the new subtree's candidate whatever its weight.
+        always_accept: take the new subtree's candidate whatever its weight, even where it diverges.
 
     Returns:
         The next point and the transition's statistics.
@@ -136,7 +136,7 @@ def _doubled(jax, t: Trajectory, rules: Rules, levels: int, always_accept) -> Tr
     valid = ~leaves.turning & ~leaves.diverging
 
     chance = counter.uniform(rules.key, counter.MERGE + t.depth.astype("uint64"))
-    accept = valid & ((xp.log(chance) < leaves.log_weight - t.log_weight) | always_accept)
+    accept = (valid & (xp.log(chance) < leaves.log_weight - t.log_weight)) | always_accept
     ends = Phase(*(part.at[forward].set(new) for part, new in zip(t.ends, leaves.edge, strict=True)))
     return Trajectory(
         ends=ends,
@@ -195,7 +195,7 @@ def _with_leaf(jax, s: Leaves, signed_step, size, rules: Rules) -> Leaves:
     gain = xp.where(xp.isnan(gain), -xp.inf, gain)
     log_weight = xp.logaddexp(s.log_weight, gain)
     chance = counter.uniform(rules.key, counter.LEAF + (size + s.n).astype("uint64"))
-    accept = xp.log(chance) < gain - log_weight
+    accept = (s.n == 0) | (xp.log(chance) < gain - log_weight)
     notes, total, turning = _noted(jax, s, edge.momentum)
     ratio = xp.exp(xp.minimum(gain, 0.0))
     return Leaves(

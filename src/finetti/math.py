@@ -21,6 +21,7 @@ from finetti.model.build import (  # noqa: F401
     dot,
     expand_dims,
     logsumexp,
+    matmul,
     max,
     mean,
     min,
@@ -95,4 +96,4 @@ tan = _elementwise("tan", "Tangent")
 tanh = _elementwise("tanh", "Hyperbolic tangent")
 xlogy = _elementwise("xlogy", "x log(y), and 0 where x is 0")
 switch = where
-matmul = matrix_dot = dot
+matrix_dot = dot

@@ -6,65 +6,39 @@ enters a variable into the open model; `.dist(...)` makes an unnamed one.
     class Normal(Family):
         signature = ("mu", "sigma", "tau")                     positional order, other parametrisations included
         parameters = (Parameter("mu", ANY, 0.0), Parameter("sigma", POSITIVE_NUMBER, 1.0))
+        others = (Parameter("tau", POSITIVE_NUMBER),)          of other parametrisations
         alternatives = {("tau",): lambda tau: {"sigma": tau**-0.5}}
         support = REAL
         location_scale = ("mu", "sigma")
         log_density(xp, x, mu, sigma), draw(rng, shape, mu, sigma), mean(xp, mu, sigma)
 
-Each function gets the parameters in the order of `parameters`, as arrays that broadcast against x.
+Each function gets the parameters in the order of `parameters`, as arrays that broadcast against x. Where a costly
+term depends on the data and few parameters, a family splits it off: `log_density` = `log_kernel` + `log_carrier`, and
+`log_carrier(xp, x, ...)` takes those of the parameters named in `carrier`, so that it can be computed once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from finetti.distributions.bijections import Support
+from finetti.distributions.bijections import REAL, Support
+from finetti.distributions.domains import (
+    Condition,
+    Parameter,
+    brief,
+    check_condition,
+    check_parameter,
+    first_bad,
+)
 from finetti.errors import DataError, ModelError, ShapeError
-from finetti.model import build
 from finetti.model.context import Dims, Model
 from finetti.model.evaluate import is_static, static_value
-from finetti.model.graph import Constant, Node, Random, Shape, as_array, as_node, label
+from finetti.model.graph import Constant, Data, Node, Random, Shape, ancestors, as_array, as_node, label
 
 REGISTRY: dict[str, type[Family]] = {}
-
-
-@dataclass(frozen=True)
-class Domain:
-    """The values a parameter may take, and how an error message says it."""
-
-    words: str
-    admits: Callable[[np.ndarray], np.ndarray]
-
-
-ANY = Domain("a finite number", np.isfinite)
-POSITIVE_NUMBER = Domain("positive and finite", lambda v: (v > 0) & np.isfinite(v))
-PROBABILITY = Domain("strictly between 0 and 1", lambda v: (v > 0) & (v < 1))
-COUNT = Domain("a whole number, 0 or more", lambda v: (v >= 0) & (np.floor(v) == v) & np.isfinite(v))
-BOUND = Domain("a number, possibly infinite", lambda v: ~np.isnan(v))
-CHOLESKY = Domain(
-    "a lower Cholesky factor (zeros above the diagonal, a positive diagonal)",
-    lambda v: (np.triu(v, 1) == 0).all((-1, -2)) & (np.diagonal(v, axis1=-2, axis2=-1) > 0).all(-1),
-)
-SIMPLEX_PART = Domain(
-    "probabilities that add to 1", lambda v: (v >= 0).all(-1) & (np.abs(v.sum(-1) - 1) < 1e-6)
-)
-POSITIVE_VECTOR = Domain("positive numbers", lambda v: ((v > 0) & np.isfinite(v)).all(-1))
-
-_REQUIRED = object()
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter: its name, its domain, its default (required without one) and how many axes one value has."""
-
-    name: str
-    domain: Domain = ANY
-    default: Any = _REQUIRED
-    event_ndim: int = 0
 
 
 class Family:
@@ -73,15 +47,20 @@ class Family:
     signature: ClassVar[tuple[str, ...]] = ()
     parameters: ClassVar[tuple[Parameter, ...]] = ()
     alternatives: ClassVar[Mapping[tuple[str, ...], Callable[..., Mapping[str, Any]]]] = {}
+    others: ClassVar[tuple[Parameter, ...]] = ()
+    conditions: ClassVar[tuple[Condition, ...]] = ()
     support: ClassVar[Support]
     event_ndim: ClassVar[int] = 0
     discrete: ClassVar[bool] = False
     location_scale: ClassVar[tuple[str, str] | None] = None
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
+    carrier: ClassVar[tuple[str, ...] | None] = None
 
     log_density: ClassVar[Callable[..., Any]]
     draw: ClassVar[Callable[..., Any]]
     mean: ClassVar[Callable[..., Any]]
+    log_kernel: ClassVar[Callable[..., Any]]
+    log_carrier: ClassVar[Callable[..., Any]]
 
     def __init_subclass__(cls) -> None:
         REGISTRY[cls.__name__] = cls
@@ -92,7 +71,7 @@ class Family:
     ) -> Random:
         model = Model.current()
         model.claim(name)
-        parameters = cls.resolve(name, args, kwargs)
+        parameters = cls.resolve(name, args, kwargs, data=model.data)
         node = _random(cls, name, parameters, observed=observed, shape=shape, dims=dims, model=model)
         return model.register(node)
 
@@ -101,6 +80,7 @@ class Family:
         """The distribution without a name, to hand to another (a mixture's component, an `sd_dist`)."""
         parameters = cls.resolve(None, args, kwargs)
         node = _random(cls, None, parameters, observed=None, shape=shape, dims=None, model=None)
+        cls.check(node, {})
         return node
 
     @classmethod
@@ -125,26 +105,112 @@ class Family:
         return ()
 
     @classmethod
-    def resolve(cls, name: str | None, args: tuple, kwargs: Mapping[str, Any]) -> tuple[Node, ...]:
+    def arrange(cls, title: str, parameters: tuple[Node, ...]) -> tuple[Node, ...]:
+        """The parameters in the shapes the density needs, where the user may give them in others."""
+        return parameters
+
+    @classmethod
+    def resolve(
+        cls,
+        name: str | None,
+        args: tuple,
+        kwargs: Mapping[str, Any],
+        *,
+        data: Mapping[Node, np.ndarray] | None = None,
+    ) -> tuple[Node, ...]:
         """The parameters as nodes in canonical order, from PyMC's positions, names and parametrisations."""
         given = _bind(cls, name, args, kwargs)
+        _check_given(cls, name, given, data or {})
         for names, convert in cls.alternatives.items():
             if set(names) <= set(given):
                 nodes = [_parameter_node(cls, name, n, given.pop(n)) for n in names]
                 converted = convert(*nodes)
                 _refuse_double(cls, name, names, given, converted)
                 given |= converted
-        return tuple(_canonical(cls, name, p, given) for p in cls.parameters)
+        _refuse_unused(cls, name, given)
+        canonical = tuple(_canonical(cls, name, p, given) for p in cls.parameters)
+        parameters = cls.arrange(_title(cls, name), canonical)
+        _check_axes(cls, name, parameters)
+        return parameters
 
     @classmethod
     def check(cls, node: Random, data: Mapping[Node, np.ndarray]) -> None:
         """Refuse parameters outside their domain and data outside the support, wherever both are known now."""
-        values = [static_value(p, data) for p in node.parameters]
-        for parameter, source, value in zip(cls.parameters, node.parameters, values, strict=True):
-            if value is not None:
-                _check_domain(node, parameter, source, value)
+        values = [_known(p, data) for p in node.parameters]
+        cls.check_values(node, values)
         if node.observed is not None:
             _check_observed(node, static_value(node.observed, data), values)
+
+    @classmethod
+    def check_values(cls, node: Random, values: Sequence[np.ndarray | None]) -> None:
+        """Refuse values of the parameters outside their domain; None stands for a value that is not known."""
+        title = _title(cls, node.name)
+        for parameter, source, value in zip(cls.parameters, node.parameters, values, strict=True):
+            if value is not None:
+                check_parameter(title, parameter, value, _source(source))
+        known = dict(zip((p.name for p in cls.parameters), values, strict=True))
+        for condition in cls.conditions:
+            check_condition(title, condition, known)
+
+
+def named(node: Random, name: str, *, shape: Any = None, dims: Dims = None) -> Random:
+    """The unnamed distribution `node`, entered into the open model as the variable `name`."""
+    model = Model.current()
+    model.claim(name)
+    shape = node.shape if shape is None and dims is None else shape
+    made = _random(node.family, name, node.parameters, observed=None, shape=shape, dims=dims, model=model)
+    return model.register(made)
+
+
+def log_density_everywhere(node: Random, xp: Any, x: Any, *values: Any) -> Any:
+    """The log density at any x, -inf outside the support, with finite gradients on both sides of its edge.
+
+    Args:
+        node: the distribution.
+        xp: the namespace.
+        x: (..., *event) values, inside the support or not.
+        values: those of the node's parameters, which broadcast against x.
+    """
+    family, support = node.family, node.family.support_of(node.parameters)
+    inside = support.contains(x, *family.bounds_of(values, support))
+    per_event = inside[(..., *(None,) * family.event_ndim)]
+    safe = x if support is REAL else xp.where(per_event, x, family.center(xp, *values))
+    return xp.where(inside, family.log_density(xp, safe, *values), -np.inf)
+
+
+def _known(node: Node, data: Mapping[Node, np.ndarray]) -> np.ndarray | None:
+    """The value of a node that rests on constants and on the data at hand alone."""
+    if not is_static(node) or any(isinstance(n, Data) and n not in data for n in ancestors([node])):
+        return None
+    return static_value(node, data)
+
+
+def _check_given(cls: type[Family], name: str | None, given: Mapping[str, Any], data: Mapping[Node, Any]) -> None:
+    """Check what was given under another parametrisation, in the user's own terms."""
+    title, canonical = _title(cls, name), {p.name for p in cls.parameters}
+    known = {key: _known(_parameter_node(cls, name, key, value), data) for key, value in given.items()}
+    for parameter in cls.others:
+        if known.get(parameter.name) is not None:
+            check_parameter(title, parameter, known[parameter.name])
+    for condition in cls.conditions:
+        if not set(condition.names) <= canonical:
+            check_condition(title, condition, known)
+
+
+def _refuse_unused(cls: type[Family], name: str | None, given: Mapping[str, Any]) -> None:
+    unused = [key for key in given if key not in {p.name for p in cls.parameters}]
+    if unused:
+        ways = [" and ".join(names) for names in cls.alternatives if set(unused) & set(names)]
+        raise ModelError(f"{_title(cls, name)} cannot use {' and '.join(unused)} alone; give {' or '.join(ways)}.")
+
+
+def _check_axes(cls: type[Family], name: str | None, parameters: tuple[Node, ...]) -> None:
+    for spec, node in zip(cls.parameters, parameters, strict=True):
+        if node.ndim < spec.event_ndim:
+            raise ShapeError(
+                f"{spec.name!r} of {_title(cls, name)} has shape {node.shape}, but one value of it has "
+                f"{spec.event_ndim} {'axis' if spec.event_ndim == 1 else 'axes'}."
+            )
 
 
 def _title(cls: type[Family], name: str | None) -> str:
@@ -176,12 +242,12 @@ def _refuse_double(cls, name, names, given, converted) -> None:
 def _canonical(cls: type[Family], name: str | None, parameter: Parameter, given: Mapping[str, Any]) -> Node:
     if parameter.name in given:
         value = given[parameter.name]
-    elif parameter.default is not _REQUIRED:
+    elif not parameter.required:
         value = parameter.default
     else:
-        others = [" and ".join(names) for names in cls.alternatives]
-        either = f" (or {', or '.join(others)})" if others else ""
-        raise ModelError(f"{_title(cls, name)} needs its parameter {parameter.name!r}{either}.")
+        ways = [parameter.name] if parameter.name in cls.signature else []
+        ways += [" and ".join(names) for names in cls.alternatives]
+        raise ModelError(f"{_title(cls, name)} needs {', or '.join(ways)}.")
     return _parameter_node(cls, name, parameter.name, value)
 
 
@@ -260,33 +326,8 @@ def _broadcasts_to(shape: Shape, target: Shape) -> bool:
         return False
 
 
-def _check_domain(node: Random, parameter: Parameter, source: Node, value: np.ndarray) -> None:
-    if value.ndim < parameter.event_ndim:
-        raise ShapeError(f"{parameter.name!r} of {node.name!r} has shape {value.shape}; more axes are needed.")
-    bad = ~np.atleast_1d(parameter.domain.admits(value))
-    if bad.any():
-        raise DataError(
-            f"{parameter.name!r} of {node.name or node.family.__name__!r} must be {parameter.domain.words}, but "
-            f"{_first(bad, value, parameter.event_ndim)}{_source(source)}."
-        )
-
-
 def _source(source: Node) -> str:
     return "" if isinstance(source, Constant) else f" (from {label(source)})"
-
-
-def _first(bad: np.ndarray, value: np.ndarray, event_ndim: int) -> str:
-    """Where the first bad value is, what it is, and how many there are."""
-    if value.ndim == event_ndim:
-        return f"is {_brief(value)}"
-    at = tuple(int(k[0]) for k in np.nonzero(bad))
-    place = f"row {at[0]}" if len(at) == 1 else f"element {at}"
-    more = f" ({int(bad.sum())} of {bad.size} values are not)" if bad.sum() > 1 else ""
-    return f"{place} is {_brief(value[at])}{more}"
-
-
-def _brief(value: Any) -> str:
-    return np.array2string(np.asarray(value), precision=6, threshold=6, separator=", ")
 
 
 def _check_observed(node: Random, observed: np.ndarray, parameters: list[np.ndarray | None]) -> None:
@@ -298,10 +339,10 @@ def _check_observed(node: Random, observed: np.ndarray, parameters: list[np.ndar
     event = node.family.event_ndim
     inside = np.broadcast_to(support.contains(observed, *bounds), observed.shape[: observed.ndim - event])
     if not inside.all():
-        words = support.words.format(*(_brief(b) for b in bounds))
+        words = support.words.format(*(brief(b) for b in bounds))
         raise DataError(
             f"The data of {node.name!r} must be {words} ({node.family.__name__}), but "
-            f"{_first(~np.atleast_1d(inside), observed, event)}."
+            f"{first_bad(~np.atleast_1d(inside), observed, event)}."
         )
 
 
@@ -311,21 +352,9 @@ def _refuse_nan(node: Random, observed: np.ndarray) -> None:
     bad = np.isnan(observed)
     if bad.any():
         raise DataError(
-            f"The data of {node.name!r} have missing values: {_first(np.atleast_1d(bad), observed, 0)}. finetti does "
-            "not impute: leave those rows out before writing the model (`df.dropna()`), in the data and the index."
+            f"The data of {node.name!r} have missing values: {first_bad(np.atleast_1d(bad), observed, 0)}. finetti "
+            "does not impute: leave those rows out before writing the model (`df.dropna()`), in the data and the index."
         )
-    if np.isinf(observed).any():
-        raise DataError(
-            f"The data of {node.name!r} must be finite, but {_first(np.atleast_1d(np.isinf(observed)), observed, 0)}."
-        )
-
-
-def constant_value(node: Node) -> np.ndarray | None:
-    """The value of a constant, None for anything else."""
-    return node.value if isinstance(node, Constant) else None
-
-
-__all__ = [
-    "ANY", "BOUND", "CHOLESKY", "COUNT", "POSITIVE_NUMBER", "POSITIVE_VECTOR", "PROBABILITY", "REGISTRY",
-    "SIMPLEX_PART", "Domain", "Family", "Parameter", "build", "constant_value",
-]  # fmt: skip
+    infinite = np.atleast_1d(np.isinf(observed))
+    if infinite.any():
+        raise DataError(f"The data of {node.name!r} must be finite, but {first_bad(infinite, observed, 0)}.")

@@ -48,8 +48,11 @@ def _identity(xp, z):
     return z, xp.zeros_like(z)
 
 
+_LOG_SMALLEST, _BELOW_ONE = -700.0, 1.0 - 2.0**-53
+
+
 def _exp(xp, z):
-    return xp.exp(z), z
+    return xp.exp(xp.maximum(z, _LOG_SMALLEST)), z  # never 0, where some densities are infinite
 
 
 def _above(xp, z, lower):
@@ -61,13 +64,14 @@ def _below(xp, z, upper):
 
 
 def _logistic(xp, z):
-    return xp.sigmoid(z), -xp.softplus(z) - xp.softplus(-z)
+    inside = xp.minimum(xp.sigmoid(xp.maximum(z, _LOG_SMALLEST)), _BELOW_ONE)  # never 0 or 1, as above
+    return inside, -xp.softplus(z) - xp.softplus(-z)
 
 
 def _interval(xp, z, lower, upper):
-    unit, log_det = _logistic(xp, z)
-    width = upper - lower
-    return xp.where(z < 0, lower + width * unit, upper - width * xp.sigmoid(-z)), log_det + xp.log(width)
+    width, tail = upper - lower, xp.sigmoid(-xp.abs(z))
+    log_det = xp.log(width) - xp.softplus(-z) - xp.softplus(z)
+    return xp.where(z < 0, lower + width * tail, upper - width * tail), log_det
 
 
 def _logit(x):
@@ -81,7 +85,8 @@ def _stick_breaking(xp, z):
     log_share, log_rest = -xp.softplus(-z), -xp.softplus(z)
     log_left = xp.cumsum(log_rest, axis=-1)
     before = xp.concatenate([xp.zeros_like(z[..., :1]), log_left[..., :-1]], axis=-1)
-    x = xp.concatenate([xp.exp(before + log_share), xp.exp(log_left[..., -1:])], axis=-1)
+    log_x = xp.concatenate([before + log_share, log_left[..., -1:]], axis=-1)
+    x = xp.exp(xp.maximum(log_x, _LOG_SMALLEST))
     return x, xp.sum(before + log_share + log_rest, axis=-1)
 
 
@@ -158,37 +163,60 @@ class Support:
     bounds: tuple[str, ...] = ()
 
 
+# What a support contains is written with operators alone, so that it can be asked under either namespace.
+
+
 def _whole(x):
-    return np.floor(x) == x
+    return x % 1 == 0
 
 
-REAL = Support("a finite number", np.isfinite, IDENTITY)
-POSITIVE = Support("positive and finite", lambda x: (x > 0) & np.isfinite(x), EXP)
+def _finite(x):
+    return abs(x) < np.inf
+
+
+def _lower_unit_rows(x):
+    above = 1.0 - np.tri(x.shape[-1])
+    return (abs((x**2).sum(-1) - 1) < 1e-8).all(-1) & (x * above == 0).all((-1, -2))
+
+
+REAL = Support("a finite number", _finite, IDENTITY)
+POSITIVE = Support("positive and finite", lambda x: (x > 0) & (x < np.inf), EXP)
 UNIT = Support("strictly between 0 and 1", lambda x: (x > 0) & (x < 1), LOGISTIC)
 SIMPLEX = Support(
     "positive parts that add to 1",
-    lambda x: (x > 0).all(-1) & (np.abs(x.sum(-1) - 1) < 1e-8),
+    lambda x: (x > 0).all(-1) & (abs(x.sum(-1) - 1) < 1e-8),
     STICK_BREAKING,
 )
-REAL_VECTOR = Support("finite numbers", lambda x: np.isfinite(x).all(-1), IDENTITY)
+REAL_VECTOR = Support("finite numbers", lambda x: _finite(x).all(-1), IDENTITY)
 CORRELATION_CHOLESKY = Support(
-    "the lower Cholesky factor of a correlation matrix",
-    lambda x: (np.abs((x**2).sum(-1) - 1) < 1e-8).all(-1) & (np.triu(x, 1) == 0).all((-1, -2)),
-    CHOLESKY_CORRELATION,
+    "the lower Cholesky factor of a correlation matrix", _lower_unit_rows, CHOLESKY_CORRELATION
 )
 BINARY = Support("0 or 1", lambda x: (x == 0) | (x == 1))
 COUNTS = Support("a whole number, 0 or more", lambda x: (x >= 0) & _whole(x))
 POSITIVE_COUNTS = Support("a whole number, 1 or more", lambda x: (x >= 1) & _whole(x))
 
 
+def constant_interval(lower: float, upper: float) -> Support:
+    """Real numbers between two fixed numbers."""
+    return Support(
+        f"between {lower:.6g} and {upper:.6g}",
+        lambda x: (x >= lower) & (x <= upper),
+        Bijection(
+            "interval__",
+            lambda xp, z: _interval(xp, z, np.asarray(lower), np.asarray(upper)),
+            lambda x: np.log(x - lower) - np.log(upper - x),
+        ),
+    )
+
+
 def at_least(name: str) -> Support:
     """Real numbers above the parameter `name`."""
-    return Support("above {0}", lambda x, lower: (x > lower) & np.isfinite(x), ABOVE, (name,))
+    return Support("{0} or more", lambda x, lower: (x >= lower) & (x < np.inf), ABOVE, (name,))
 
 
 def at_most(name: str) -> Support:
     """Real numbers below the parameter `name`."""
-    return Support("below {0}", lambda x, upper: (x < upper) & np.isfinite(x), BELOW, (name,))
+    return Support("{0} or less", lambda x, upper: (x <= upper) & (x > -np.inf), BELOW, (name,))
 
 
 def between(lower: str, upper: str) -> Support:

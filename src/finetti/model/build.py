@@ -20,24 +20,26 @@ __all__ = ["apply", "getitem", "numpy_function", "numpy_ufunc"]
 _UFUNC_NAMES = {
     "absolute": "abs", "divide": "true_divide", "bitwise_and": "logical_and", "bitwise_or": "logical_or",
     "invert": "logical_not", "conjugate": "positive", "fabs": "abs", "mod": "remainder", "float_power": "power",
+    "expit": "sigmoid", "psi": "digamma",
 }  # fmt: skip
 
 
 def numpy_ufunc(name: str, *inputs: Any) -> Node:
     """A NumPy (or SciPy) ufunc called on at least one variable."""
+    name = _UFUNC_NAMES.get(name, name)
     if name == "positive":
         return as_node(inputs[0])
-    name = {"expit": "sigmoid", "psi": "digamma"}.get(name, _UFUNC_NAMES.get(name, name))
     if name not in OPS:
         raise ModelError(f"np.{name} is not known for variables; `finetti.wrap` admits any JAX function of them.")
     return apply(name, *inputs)
 
 
-def numpy_function(name: str) -> Callable[..., Node]:
+def numpy_function(name: str, module: str = "numpy") -> Callable[..., Node]:
     """The node-making function that stands for NumPy's function `name`."""
-    found = _NUMPY_FUNCTIONS.get(name)
+    found = _NUMPY_FUNCTIONS.get(name) if module == "numpy" else None
     if found is None:
-        raise ModelError(f"np.{name} is not known for variables; `finetti.wrap` admits any JAX function of them.")
+        full = f"{module}.{name}".replace("numpy.", "np.", 1)
+        raise ModelError(f"{full} is not known for variables; `finetti.wrap` admits any JAX function of them.")
     return found
 
 
@@ -61,7 +63,7 @@ def _reducer(name: str) -> Callable[..., Apply]:
         a = as_node(a)
         return apply(name, a, axis=_axes_from_right(axis, a.ndim, name=name), keepdims=bool(keepdims))
 
-    reduce.__name__ = name
+    reduce.__name__ = reduce.__qualname__ = name
     reduce.__doc__ = f"`{name}` over `axis`, an int or a tuple of ints (all axes by default)."
     return reduce
 
@@ -79,7 +81,7 @@ def _cumulative(name: str) -> Callable[..., Apply]:
             a, axis = reshape(a, (-1,)), 0
         return apply(name, a, axis=_axis_from_right(axis, a.ndim, name=name))
 
-    accumulate.__name__ = name
+    accumulate.__name__ = accumulate.__qualname__ = name
     accumulate.__doc__ = f"`{name}` along `axis` (of the flattened array by default)."
     return accumulate
 
@@ -149,9 +151,16 @@ def expand_dims(a: Any, axis: int) -> Apply:
 
 
 def dot(a: Any, b: Any) -> Node:
-    """Product of scalars, or matrix product."""
+    """Product of scalars, or matrix product of arrays of one or two axes (`matmul` for stacks of matrices)."""
     a, b = as_node(a), as_node(b)
+    if b.ndim > 2:
+        raise ShapeError(f"dot takes at most two axes, but {label(b)} has shape {b.shape}; use `@` for stacks.")
     return apply("matmul" if a.ndim and b.ndim else "multiply", a, b)
+
+
+def matmul(a: Any, b: Any) -> Apply:
+    """Matrix product `a @ b` of vectors, matrices and stacks of matrices."""
+    return apply("matmul", a, b)
 
 
 def outer(a: Any, b: Any) -> Apply:
@@ -210,7 +219,9 @@ def getitem(x: Node, index: Any) -> Apply:
         ShapeError: where an index is out of range or of the wrong type, with the axis and the numbers.
     """
     parts = _without_ellipsis(x, index if isinstance(index, tuple) else (index,))
-    template, arrays, axis = [], [], 0
+    template: list[Any] = []
+    arrays: list[Node] = []
+    axis = 0
     for part in parts:
         if part is None or isinstance(part, slice):
             template.append(_static_slice(part))
@@ -227,10 +238,16 @@ def getitem(x: Node, index: Any) -> Apply:
 
 
 def _without_ellipsis(x: Node, parts: tuple) -> list:
+    for part in parts:
+        if isinstance(part, (bool, np.bool_)):
+            raise ShapeError(f"{label(x)} is indexed by {part}; a mask needs one truth value for each element.")
     used = builtins_sum(np.ndim(p) if _is_mask(p) else 1 for p in parts if p is not None and p is not Ellipsis)
     if used > x.ndim:
         raise ShapeError(f"{label(x)} of shape {x.shape} has {x.ndim} axes, but the index asks for {used}.")
     at = next((k for k, p in enumerate(parts) if p is Ellipsis), len(parts))
+    advanced = [p for p in parts if p is not None and p is not Ellipsis and not isinstance(p, slice)]
+    if at < len(parts) and used == x.ndim and len(advanced) > 1 and [p for p in advanced if np.ndim(p)]:
+        raise ShapeError(f"The ellipsis in the index of {label(x)} stands for no axis; leave it out.")
     return [*parts[:at], *[slice(None)] * (x.ndim - used), *(p for p in parts[at + 1 :] if p is not Ellipsis)]
 
 
@@ -273,6 +290,8 @@ def _index_arrays(x: Node, axis: int, part: Any) -> list[Node]:
         if mask.shape != x.shape[axis : axis + mask.ndim]:
             raise ShapeError(f"A mask of shape {mask.shape} does not fit {label(x)} of shape {x.shape}.")
         return [as_node(i) for i in np.nonzero(mask)]
+    if isinstance(part, list) and not part:
+        part = np.zeros(0, dtype=np.int64)
     return [check_index(as_node(part, what=f"The index of {label(x)}"), x, axis)]
 
 
@@ -310,16 +329,47 @@ def index_values(index: Node) -> np.ndarray:
     return Model.current().data_value(index)
 
 
-_NUMPY_FUNCTIONS: dict[str, Callable[..., Node]] = {
+def _hstack(arrays: Sequence[Any]) -> Apply:
+    nodes = [reshape(n, (1,)) if n.ndim == 0 else n for n in map(as_node, arrays)]
+    return concatenate(nodes, 0 if nodes[0].ndim == 1 else 1)
+
+
+def _vstack(arrays: Sequence[Any]) -> Apply:
+    return concatenate([reshape(n, (1, -1)) if n.ndim < 2 else n for n in map(as_node, arrays)], 0)
+
+
+def _column_stack(arrays: Sequence[Any]) -> Apply:
+    return concatenate([reshape(n, (-1, 1)) if n.ndim < 2 else n for n in map(as_node, arrays)], 1)
+
+
+def _swapaxes(a: Node, axis1: int, axis2: int) -> Apply:
+    order = list(range(a.ndim))
+    order[axis1], order[axis2] = order[axis2], order[axis1]
+    return transpose(a, order)
+
+
+def _diagonal_of_matrix(a: Node) -> Apply:
+    if a.ndim != 2:
+        raise ShapeError(f"np.diagonal takes a matrix, but {label(a)} has shape {a.shape}; see `math.diagonal`.")
+    return diagonal(a)
+
+
+def _zeros_like(a: Node) -> Node:
+    return as_node(np.zeros(a.shape))
+
+
+def _ones_like(a: Node) -> Node:
+    return as_node(np.ones(a.shape))
+
+
+_NUMPY_FUNCTIONS: dict[str, Callable[..., Any]] = {
     f.__name__: f
     for f in (sum, prod, mean, std, var, all, any, max, min, cumsum, cumprod, stack, concatenate, reshape,
               broadcast_to, transpose, squeeze, expand_dims, dot, outer, where, clip)
 }  # fmt: skip
-_NUMPY_FUNCTIONS |= {"amax": max, "amin": min, "diagonal": diagonal, "ravel": lambda a: reshape(a, (-1,))}
-_NUMPY_FUNCTIONS |= {"hstack": lambda arrays: concatenate(arrays, -1), "vstack": lambda arrays: _vstack(arrays)}
-_NUMPY_FUNCTIONS |= {"column_stack": lambda arrays: stack(arrays, -1), "shape": lambda a: a.shape}
-
-
-def _vstack(arrays: Sequence[Any]) -> Apply:
-    nodes = [as_node(a) for a in arrays]
-    return concatenate([reshape(n, (1, -1)) if n.ndim < 2 else n for n in nodes], 0)
+_NUMPY_FUNCTIONS |= {
+    "amax": max, "amin": min, "ravel": lambda a: reshape(a, (-1,)), "hstack": _hstack, "vstack": _vstack,
+    "column_stack": _column_stack, "diagonal": _diagonal_of_matrix, "swapaxes": _swapaxes,
+    "zeros_like": _zeros_like, "ones_like": _ones_like, "atleast_1d": lambda a: a if a.ndim else reshape(a, (1,)),
+    "shape": lambda a: a.shape, "ndim": lambda a: a.ndim, "size": lambda a: a.size,
+}  # fmt: skip

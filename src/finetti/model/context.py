@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from finetti.errors import DataError, ModelError, ShapeError, unknown_name
-from finetti.model import build
-from finetti.model.evaluate import static_value
+from finetti.errors import ModelError, ShapeError, unknown_name
+from finetti.model.checks import check_data_indices, check_parts, few, labels_of, refuse_unnamed, same_kind
 from finetti.model.graph import Apply, Data, Deterministic, Node, Random, Shape, ancestors, as_array, as_node, label
 
 Dims = str | Sequence[str | None] | None
@@ -118,14 +117,21 @@ class Model:
     def add_coord(self, dim: str, labels: Any) -> None:
         """Give a dimension its labels, or its length as an int."""
         if isinstance(labels, (int, np.integer)):
-            self.dim_lengths[dim] = int(labels)
+            self._set_length(dim, int(labels))
             return
-        values = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
-        values = tuple(values.tolist() if isinstance(values, np.ndarray) else values)
+        values = labels_of(labels)
         if len(set(values)) != len(values):
             twice = next(v for v in values if values.count(v) > 1)
-            raise ModelError(f"The labels of dim {dim!r} must differ, but {twice!r} is there {values.count(twice)} times.")
-        self.coords[dim], self.dim_lengths[dim] = values, len(values)
+            times = values.count(twice)
+            raise ModelError(f"The labels of dim {dim!r} must differ, but {twice!r} is there {times} times.")
+        if self.coords.get(dim, values) != values:
+            raise ModelError(f"Dim {dim!r} has labels {few(self.coords[dim])} already; {few(values)} were given too.")
+        self._set_length(dim, len(values))
+        self.coords[dim] = values
+
+    def _set_length(self, dim: str, length: int) -> None:
+        if self.dim_lengths.setdefault(dim, length) != length:
+            raise ModelError(f"Dim {dim!r} has length {self.dim_lengths[dim]} already; {length} was given too.")
 
     def claim(self, name: str) -> None:
         """Check that a name is free and usable."""
@@ -139,10 +145,9 @@ class Model:
     def register(self, node: Any) -> Any:
         """Enter a named node, after its random variables and data have been checked to belong here."""
         self.claim(node.name)
-        for part in ancestors(node.inputs):
-            name = getattr(part, "name", None)
-            if name is not None and self.named.get(name) is not part:
-                raise ModelError(f"{node.name!r} uses {name!r}, which belongs to another model.")
+        check_parts(node.name, node.inputs, self.named)
+        if not isinstance(node, Random):
+            refuse_unnamed(node.name, node.inputs)
         if isinstance(node, Random):
             node.family.check(node, self.data)
         self.named[node.name] = node
@@ -154,14 +159,14 @@ class Model:
             return None
         return (dims,) if isinstance(dims, str) else tuple(dims)
 
-    def shape_of_dims(self, name: str, dims: tuple[str | None, ...], implied: Shape | None) -> Shape:
+    def shape_of_dims(self, what: str, dims: tuple[str | None, ...], implied: Shape | None) -> Shape:
         """The shape that dims stand for; a dim seen for the first time takes its length from `implied`."""
         lengths = []
         for k, dim in enumerate(dims):
             if dim is None or dim not in self.dim_lengths:
                 if implied is None or len(implied) != len(dims):
                     raise ShapeError(
-                        f"{name!r} has dim {dim!r}, whose length is unknown. Give it labels in "
+                        f"{what} has dim {dim!r}, whose length is unknown. Give it labels in "
                         f"`Model(coords={{{dim!r}: [...]}})`. Known dims: {self.dim_lengths or 'none'}."
                     )
                 lengths.append(implied[k])
@@ -178,7 +183,7 @@ class Model:
             return ()
         if len(names) != len(shape):
             raise ShapeError(f"{name!r} has shape {shape}, but {len(names)} dims were given: {names}.")
-        by_dims = self.shape_of_dims(name, names, shape)
+        by_dims = self.shape_of_dims(repr(name), names, shape)
         if by_dims != shape:
             raise ShapeError(f"{name!r} has shape {shape}, but its dims {names} have lengths {by_dims}.")
         return names
@@ -199,7 +204,7 @@ class Model:
         node = self[name]
         if not isinstance(node, Data):
             raise unknown_name(name, [n.name for n in self.data if isinstance(n, Data)], what="Data in the model")
-        array = _same_kind(as_array(values, what=f"{name!r}"), node)
+        array = same_kind(as_array(values, what=f"{name!r}"), node)
         old = self.data[node]
         self.data[node] = array
         try:
@@ -214,7 +219,7 @@ class Model:
             if isinstance(node, Random):
                 node.family.check(node, self.data)
             elif isinstance(node, Apply) and node.op.name == "getitem":
-                _check_data_indices(node, self.data)
+                check_data_indices(node, self.data)
 
     # --- showing ----------------------------------------------------------------------------------------------
 
@@ -239,29 +244,6 @@ class Model:
         from finetti.model.show import as_graphviz
 
         return as_graphviz(self)
-
-
-def _same_kind(array: np.ndarray, node: Data) -> np.ndarray:
-    if array.shape != node.shape:
-        raise ShapeError(
-            f"{node.name!r} has shape {node.shape}; values of shape {array.shape} cannot replace its own, since "
-            "the shapes of the model were checked with it. Write the model again for data of another size."
-        )
-    if node.dtype.kind == "f" and array.dtype.kind == "i":
-        return array.astype(float)
-    if array.dtype != node.dtype:
-        raise DataError(f"{node.name!r} holds values of type {node.dtype}; {array.dtype} cannot replace them.")
-    return array
-
-
-def _check_data_indices(node: Apply, data: Mapping[Node, np.ndarray]) -> None:
-    x, *indices = node.arguments
-    axis = 0
-    for part in node.static["template"]:
-        if hasattr(part, "argument"):
-            index = indices[part.argument]
-            build.check_index(index, x, axis, static_value(index, data))
-        axis += part is not None
 
 
 def named_data(name: str, value: Any, *, dims: Dims = None, coords: Mapping[str, Any] | None = None) -> Data:
@@ -341,8 +323,11 @@ def potential(name: str, var: Any) -> Node:
     """
     model = Model.current()
     model.claim(name)
-    model.potentials[name] = as_node(var, what=f"{name!r}")
-    return model.potentials[name]
+    term = as_node(var, what=f"{name!r}")
+    check_parts(name, [term], model.named)
+    refuse_unnamed(name, [term])
+    model.potentials[name] = term
+    return term
 
 
 def set_data(new_data: Mapping[str, Any], model: Model | None = None) -> None:

@@ -80,7 +80,8 @@ def align(array: np.ndarray, rank: int) -> np.ndarray:
 
 def is_static(node: Node) -> bool:
     """Whether a node depends on constants and data alone."""
-    return not any(isinstance(n, Random) for n in ancestors([node]))
+    below_no_random = ancestors([node], through=lambda n: not isinstance(n, Random))
+    return not any(isinstance(n, Random) for n in below_no_random)
 
 
 def static_value(node: Node, data: Values) -> np.ndarray | None:

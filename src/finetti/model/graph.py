@@ -11,13 +11,14 @@ The graph is data: it is walked to evaluate, print, check and rewrite the model.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.errors import DataError, ShapeError
+from finetti.errors import DataError, ModelError, ShapeError
 from finetti.model.operators import Operators
 from finetti.model.ops import OPS, Op
 
@@ -52,6 +53,9 @@ class Node(Operators):
     def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
         """The same node computed from other inputs."""
         return self
+
+    def __repr__(self) -> str:
+        return f"<{label(self)}, shape {self.shape}>"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -126,6 +130,8 @@ def as_array(value: Any, *, what: str) -> np.ndarray:
     Raises:
         DataError: for masked arrays, text, dates or mixed objects, naming `what`.
     """
+    if value is None or isinstance(value, Node):
+        raise DataError(f"{what} is {'None' if value is None else label(value)}, but known numbers are needed.")
     if isinstance(value, np.ma.MaskedArray) and np.ma.is_masked(value):
         raise DataError(
             f"{what} is a masked array with {int(np.ma.getmaskarray(value).sum())} masked values. finetti does not "
@@ -145,11 +151,19 @@ def as_array(value: Any, *, what: str) -> np.ndarray:
 
 
 def _numbers_from_objects(array: np.ndarray, what: str) -> np.ndarray:
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError):
-        culprit = next(v for v in array.ravel() if not isinstance(v, (int, float, np.number)))
-        raise DataError(f"{what} holds {culprit!r}, which is not a number. {_advice(array)}") from None
+    """Numbers and missing values (NaN from here on) out of an array of Python objects; text is never parsed."""
+    missing = np.array([v is None or type(v).__name__ == "NAType" for v in array.ravel()], dtype=bool)
+    values = array.ravel()[~missing]
+    culprit = next((v for v in values if not isinstance(v, (Number, np.bool_))), None)
+    if culprit is not None:
+        raise DataError(f"{what} holds {culprit!r}, which is not a number. {_advice(array)}")
+    known = np.array(values.tolist())
+    known = known.astype(np.float64) if known.dtype == object else known
+    if not missing.any():
+        return known.reshape(array.shape)
+    filled = np.full(array.size, np.nan)
+    filled[~missing] = known
+    return filled.reshape(array.shape)
 
 
 def _advice(array: np.ndarray) -> str:
@@ -160,9 +174,18 @@ def as_node(value: Any, *, what: str = "the value") -> Node:
     """`value` as a node of the graph; numbers and arrays become constants."""
     if isinstance(value, Node):
         return value
+    if hasattr(value, "dims") and isinstance(value.data, Node):  # what xarray makes of `array * variable`
+        return value.data
+    if isinstance(value, (list, tuple)) and _holds_node(value):
+        parts = [as_node(part, what=what) for part in value]
+        return apply("stack", *parts, axis=-1 - parts[0].ndim)
     array = as_array(value, what=what)
     array.setflags(write=False)
     return Constant(array.shape, array.dtype, array)
+
+
+def _holds_node(value: Any) -> bool:
+    return isinstance(value, Node) or (isinstance(value, (list, tuple)) and any(map(_holds_node, value)))
 
 
 def apply(name: str, *arguments: Any, **static: Any) -> Apply:
@@ -170,14 +193,33 @@ def apply(name: str, *arguments: Any, **static: Any) -> Apply:
 
     Raises:
         ShapeError: where the arguments' shapes do not fit, naming each argument and its shape.
+        ModelError: where the operation does not exist for their types, such as the negative of a truth value.
     """
     op = OPS[name]
     nodes = tuple(as_node(a, what=f"an argument of {name}") for a in arguments)
+    if _wants_floats(op, nodes):
+        nodes = tuple(apply("multiply", n, 1.0) for n in nodes)
     try:
         shape, dtype = _elementwise_result(op, nodes) if op.elementwise else _result(op, nodes, static)
     except (ValueError, IndexError) as error:
         raise ShapeError(_misfit(name, nodes, error)) from None
+    except TypeError as error:
+        raise ModelError(_misfit(name, nodes, error)) from None
+    if dtype.kind != "b" and dtype.itemsize == 1:  # NumPy's power of truth values has eight bits
+        return apply(name, *(apply("multiply", n, 1) for n in nodes), **static)
     return Apply(shape, dtype, op, nodes, static)
+
+
+_OF_WHOLE_NUMBERS = frozenset(
+    {"abs", "sign", "square", "floor", "ceil", "trunc", "maximum", "minimum", "where", "clip", "isnan", "isinf",
+     "isfinite"}
+)  # fmt: skip
+
+
+def _wants_floats(op: Op, nodes: tuple[Node, ...]) -> bool:
+    """Whether a function gets only integers or truth values, of which NumPy, SciPy and JAX make different types."""
+    is_function = op.elementwise and op.symbol is None and op.name not in _OF_WHOLE_NUMBERS
+    return is_function and not any(n.dtype.kind == "f" for n in nodes)
 
 
 def _elementwise_result(op: Op, nodes: tuple[Node, ...]) -> tuple[Shape, np.dtype]:
@@ -214,21 +256,33 @@ def _traced_result(nodes: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[
 
 def _misfit(name: str, nodes: tuple[Node, ...], error: Exception) -> str:
     parts = ", ".join(f"{label(n)} of shape {n.shape}" for n in nodes)
-    return f"{name} cannot combine {parts}: {error}."
+    return f"{name} cannot combine {parts}: {str(error).rstrip('.')}."
+
+
+def name_of(node: Node) -> str | None:
+    """The name of a node that has one."""
+    return getattr(node, "name", None)
 
 
 def label(node: Node) -> str:
-    """A short name for a node in an error message."""
-    name = getattr(node, "name", None)
+    """A node in an error message: its name in quotes, or its expression."""
+    from finetti.model.expression import node_text
+
+    name = name_of(node)
     if name:
         return f"{name!r}"
-    if isinstance(node, Apply):
-        return f"{node.op.name}({', '.join(label(n) for n in node.arguments[:3])})"
-    return "a constant" if isinstance(node, Constant) else "an unnamed variable"
+    return "a constant" if isinstance(node, Constant) else f"`{node_text(node)}`"
 
 
-def ancestors(roots: Iterable[Node]) -> Iterator[Node]:
-    """Every node the roots are computed from, themselves included, each after all of its inputs."""
+def _everywhere(node: Node) -> bool:
+    return True
+
+
+def ancestors(roots: Iterable[Node], *, through: Callable[[Node], bool] = _everywhere) -> Iterator[Node]:
+    """Every node the roots are computed from, themselves included, each after all of its inputs.
+
+    Nodes that `through` refuses are there themselves, but not what they are computed from.
+    """
     done: set[int] = set()
     stack = [(root, False) for root in reversed(list(roots))]
     while stack:
@@ -240,7 +294,7 @@ def ancestors(roots: Iterable[Node]) -> Iterator[Node]:
             yield node
         else:
             stack.append((node, True))
-            stack.extend((child, False) for child in reversed(node.inputs))
+            stack.extend((child, False) for child in reversed(node.inputs if through(node) else ()))
 
 
 def substitute(roots: Iterable[Node], replacements: Mapping[Node, Node]) -> list[Node]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from finetti.model.special import betaln
 
 SMALL = 6  # matrices up to this order are factorised in plain array operations
 
@@ -37,9 +38,30 @@ def _numpy_take(x, index):
 
 
 def _numpy_solve_lower(lower, b):
-    """x with lower @ x = b, for lower (..., k, k) and b (..., k)."""
-    lower, b = np.broadcast_arrays(lower, b[..., None, :])[0], np.broadcast_to(b, lower.shape[:-2] + b.shape[-1:])
-    return np.linalg.solve(lower, b[..., None])[..., 0]
+    """x with lower @ x = b by forward substitution, for lower (..., k, k) and b (..., k); NaN where singular."""
+    shape = np.broadcast_shapes(lower.shape[:-2], b.shape[:-1]) + b.shape[-1:]
+    x = np.empty(shape)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        for i in range(shape[-1]):
+            rest = np.sum(lower[..., i, :i] * x[..., :i], axis=-1)
+            x[..., i] = (b[..., i] - rest) / lower[..., i, i]
+    return x
+
+
+def _matrixwise(function):
+    """NumPy's function of a matrix or a stack of matrices, NaN where it fails, as JAX has it."""
+
+    def guarded(a):
+        if a.shape[-1] != a.shape[-2]:
+            raise ValueError(f"a square matrix is needed, not shape {a.shape}")
+        try:
+            return function(a)
+        except np.linalg.LinAlgError:
+            if a.ndim == 2:
+                return np.full(a.shape, np.nan)
+            return np.stack([guarded(part) for part in a])
+
+    return guarded
 
 
 def _log1mexp_numpy(x):
@@ -56,7 +78,8 @@ NUMPY = Namespace(
         "sigmoid": lambda x: np.exp(-np.logaddexp(0.0, -x)),
         "log1mexp": _log1mexp_numpy,
         "take_index": _numpy_take,
-        "cholesky": np.linalg.cholesky,
+        "cholesky": _matrixwise(np.linalg.cholesky),
+        "inverse": _matrixwise(np.linalg.inv),
         "solve_lower": _numpy_solve_lower,
     },
 )
@@ -83,6 +106,8 @@ def jax_namespace() -> Namespace:
         return jnp.where(near, jnp.log(-jnp.expm1(safe_near)), jnp.log1p(-jnp.exp(safe_far)))
 
     def take_index(x, index):
+        if isinstance(x, np.ndarray):  # data and constants stay out of the compiled function's graph
+            return x[index]
         return x.at[index].get(mode="promise_in_bounds")
 
     def cholesky(a):
@@ -92,13 +117,30 @@ def jax_namespace() -> Namespace:
     def solve_lower(lower, b):
         if lower.shape[-1] <= SMALL:
             return _unrolled_solve(jnp, lower, b)
+        if lower.ndim == 2:  # one factor for many vectors: one call, not one for each
+            rows = b.reshape(-1, b.shape[-1])
+            return jax.scipy.linalg.solve_triangular(lower, rows.T, lower=True).T.reshape(b.shape)
         batch = jnp.broadcast_shapes(lower.shape[:-2], b.shape[:-1])
         lower, b = jnp.broadcast_to(lower, batch + lower.shape[-2:]), jnp.broadcast_to(b, batch + b.shape[-1:])
         return jax.scipy.linalg.solve_triangular(lower, b[..., None], lower=True)[..., 0]
 
     own = {f.__name__: f for f in (log1mexp, take_index, cholesky, solve_lower)}
     own |= {"softplus": softplus, "sigmoid": jax.nn.sigmoid, "logsumexp": jax.scipy.special.logsumexp}
+    own |= {"inverse": jnp.linalg.inv}
+    own |= {name: _folded(name) for name in ("gammaln", "digamma", "betaln", "i0e", "ndtr", "log_ndtr")}
+    own |= {"betaln": lambda a, b: betaln(jax_namespace(), a, b)}
     return Namespace("jax.numpy", "jax.scipy.special", own)
+
+
+def _folded(name: str):
+    """A special function that is computed at once where its arguments are numbers: it never enters the program."""
+    in_jax, in_scipy = (getattr(import_module(m), name) for m in ("jax.scipy.special", "scipy.special"))
+
+    def function(*arguments):
+        known = all(isinstance(a, (float, int, np.ndarray, np.generic)) for a in arguments)
+        return (in_scipy if known else in_jax)(*arguments)
+
+    return function
 
 
 def _unrolled_cholesky(xp, a):

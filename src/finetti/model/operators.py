@@ -32,6 +32,7 @@ class Operators:
     """Operators and array methods of a node; each returns a new node and computes nothing."""
 
     __array_priority__ = 1000
+    __pandas_priority__ = 5000  # above DataFrame's 4000: a Series or DataFrame on the left leaves the operator to us
 
     __add__, __radd__ = _binary("add")
     __sub__, __rsub__ = _binary("subtract")
@@ -77,15 +78,18 @@ class Operators:
         )
 
     def __float__(self) -> float:
-        raise TypeError("A variable of a model has no value of its own; it gets values from `sample`.")
+        raise TypeError(
+            "A variable of a model has no value of its own while the model is written; `sample` gives it values."
+        )
 
     __int__ = __index__ = __float__  # type: ignore[assignment]
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
             "A variable of a model cannot become a NumPy array: it has no value while the model is written. "
-            "NumPy functions work on variables (`np.exp(x)`, `np.stack([a, b])`); for any other function of "
-            "arrays use `finetti.wrap`."
+            "NumPy functions work on variables (`np.exp(x)`, `np.stack([a, b])`); for the product of a pandas "
+            "DataFrame with a variable write `math.dot(frame, x)` or `frame.to_numpy() @ x`; for any other function "
+            "of arrays use `finetti.wrap`."
         )
 
     def __array_ufunc__(self, ufunc, method: str, *inputs: Any, **options: Any):
@@ -94,7 +98,7 @@ class Operators:
         return _build().numpy_ufunc(ufunc.__name__, *inputs)
 
     def __array_function__(self, function, types, args, kwargs):
-        return _build().numpy_function(function.__name__)(*args, **kwargs)
+        return _build().numpy_function(function.__name__, function.__module__)(*args, **kwargs)
 
     def sum(self, axis=None, keepdims=False):
         """Sum over `axis` (all axes by default)."""
@@ -130,7 +134,23 @@ class Operators:
 
     def dot(self, other):
         """Matrix product with `other`."""
-        return self @ other
+        return np.dot(self, other)
+
+    def all(self, axis=None, keepdims=False):
+        """Whether all elements along `axis` are true (of all by default)."""
+        return np.all(self, axis=axis, keepdims=keepdims)
+
+    def any(self, axis=None, keepdims=False):
+        """Whether any element along `axis` is true (of all by default)."""
+        return np.any(self, axis=axis, keepdims=keepdims)
+
+    def clip(self, a_min=None, a_max=None):
+        """The elements held between two bounds; None leaves a side open."""
+        return np.clip(self, a_min, a_max)
+
+    def squeeze(self, axis=None):
+        """Without the axes of length one (or without `axis`)."""
+        return np.squeeze(self, axis=axis)
 
     def reshape(self, *shape):
         """The same elements in another shape."""

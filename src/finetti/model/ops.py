@@ -41,8 +41,9 @@ def _register(op: Op) -> None:
     OPS[op.name] = op
 
 
-def _elementwise(name: str, compute: Callable[..., Any] | None = None, *, symbol: str | None = None,
-                 latex: str | None = None) -> None:
+def _elementwise(
+    name: str, compute: Callable[..., Any] | None = None, *, symbol: str | None = None, latex: str | None = None
+) -> None:
     def by_name(xp, lead, *args):
         return getattr(xp, name)(*args)
 
@@ -81,6 +82,14 @@ for _name in (
     "log1mexp", "ndtr", "ndtri", "log_ndtr", "xlogy", "xlog1py",
 ):  # fmt: skip
     _elementwise(_name)
+
+
+def _log_probability(xp, p):
+    """log(p), with slope 0 at p = 0, where the slope of the logarithm would turn an unused zero into NaN."""
+    return xp.where(p == 0, -np.inf, xp.log(xp.where(p == 0, 1.0, p)))
+
+
+_elementwise("log_probability", _log_probability, latex=r"\log({0})")
 
 _LATEX_FUNCTIONS = {"exp": r"\exp({0})", "log": r"\log({0})", "sqrt": r"\sqrt{{{0}}}", "abs": r"|{0}|"}
 for _name, _latex in _LATEX_FUNCTIONS.items():
@@ -174,6 +183,17 @@ def matmul(xp, lead, a, b):
 
 
 @operation
+def cholesky(xp, lead, a):
+    """Lower Cholesky factor of a matrix or of each matrix of a stack; NaN where there is none."""
+    return xp.cholesky(a)
+
+
+@operation
+def inverse(xp, lead, a):
+    return xp.inverse(a)
+
+
+@operation
 def getitem(xp, lead, x, *index_arrays, template):
     """`x[template]` with the index arrays in the places the template marks (see `Place`)."""
     arrays = [np.asarray(a)[0] if lead else a for a in index_arrays]
@@ -195,12 +215,14 @@ class Place:
 
 @operation
 def wrapped(xp, lead, *args, function):
-    """A JAX function of the user, mapped over draws where there are any."""
+    """A JAX function of the user, mapped over draws where there are any, in double precision outside of JAX too."""
     import jax
 
-    if not lead:
+    if any(isinstance(a, jax.Array) for a in args):
         return function(*args)
-    n = max(a.shape[0] for a in args)
-    same = [np.broadcast_to(a, (n, *a.shape[1:])) for a in args]
     with jax.enable_x64(True):
+        if not lead:
+            return np.asarray(function(*map(jax.numpy.asarray, args)))
+        n = max(a.shape[0] for a in args)
+        same = [np.broadcast_to(a, (n, *a.shape[1:])) for a in args]
         return np.asarray(jax.jit(jax.vmap(function))(*same))

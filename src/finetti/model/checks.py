@@ -1,0 +1,69 @@
+"""What a model checks before it takes in a variable, labels or new data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+
+from finetti.errors import DataError, ModelError, ShapeError
+from finetti.model import build
+from finetti.model.evaluate import static_value
+from finetti.model.graph import Apply, Data, Node, Random, ancestors, label, name_of
+
+
+def check_parts(name: str, inputs: Iterable[Node], named: Mapping[str, Node]) -> None:
+    """Refuse parts of another model, and arithmetic on distributions that are no variables."""
+
+    def is_new(part: Node) -> bool:
+        return named.get(name_of(part) or "") is not part
+
+    for part in ancestors(inputs, through=is_new):
+        if name_of(part) and is_new(part):
+            raise ModelError(f"{name!r} uses {label(part)}, which belongs to another model.")
+        if isinstance(part, Apply):
+            refuse_unnamed(name, part.inputs)
+
+
+def refuse_unnamed(name: str, inputs: Iterable[Node]) -> None:
+    for part in inputs:
+        if isinstance(part, Random) and part.name is None:
+            raise ModelError(
+                f"{name!r} computes with {label(part)}, a distribution without a name; give it a name, so that it "
+                "becomes a variable of the model."
+            )
+
+
+def labels_of(labels: Any) -> tuple:
+    """Labels as Python values; dates stay dates."""
+    values = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
+    plain = isinstance(values, np.ndarray) and values.dtype.kind not in "mM"
+    return tuple(values.tolist() if plain else values)
+
+
+def few(labels: tuple) -> str:
+    return ", ".join(map(repr, labels[:3])) + (f", ... ({len(labels)})" if len(labels) > 3 else "")
+
+
+def same_kind(array: np.ndarray, node: Data) -> np.ndarray:
+    if array.shape != node.shape:
+        raise ShapeError(
+            f"{node.name!r} has shape {node.shape}; values of shape {array.shape} cannot replace its own, since "
+            "the shapes of the model were checked with it. Write the model again for data of another size."
+        )
+    if node.dtype.kind == "f" and array.dtype.kind == "i":
+        return array.astype(float)
+    if array.dtype != node.dtype:
+        raise DataError(f"{node.name!r} holds values of type {node.dtype}; {array.dtype} cannot replace them.")
+    return array
+
+
+def check_data_indices(node: Apply, data: Mapping[Node, np.ndarray]) -> None:
+    x, *indices = node.arguments
+    axis = 0
+    for part in node.static["template"]:
+        if hasattr(part, "argument"):
+            index = indices[part.argument]
+            build.check_index(index, x, axis, static_value(index, data))
+        axis += part is not None

@@ -24,6 +24,7 @@ _WHERE = {
         "DiscreteUniform",
     ),
     "finetti.distributions.multivariate": ("MvNormal", "Dirichlet", "LKJCholeskyCov"),
+    "finetti.geometry.plan": ("plan",),
     "finetti.sampling": ("sample",),
     "finetti.trace": ("Trace", "load"),
     "finetti.diagnostics.summary": ("summary",),

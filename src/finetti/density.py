@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from finetti.errors import ModelError
 from finetti.geometry.constrain import Block, blocks_of, constrain
+from finetti.geometry.gaussian import GaussianBlock
 from finetti.model.context import Model
-from finetti.model.evaluate import align, evaluate
+from finetti.model.evaluate import align, evaluate, static_value
 from finetti.model.graph import Constant, Data, Node, Random, ancestors
 from finetti.model.namespace import NUMPY, Namespace
 
@@ -26,12 +27,16 @@ class Density:
         blocks: which slice of the vector holds which free variable.
         arguments: arrays the density is computed from, by node; a compiled program takes them as arguments, so that
             it serves other data of the same shapes.
+        carriers: for some observed variables, the argument that holds the part of their log density no unknown enters.
+        gaussian: latents that have been integrated out, if any: their part of the density is their marginal.
     """
 
     randoms: tuple[Random, ...]
     potentials: Mapping[str, Node]
     blocks: tuple[Block, ...]
     arguments: Mapping[Node, np.ndarray]
+    carriers: Mapping[Random, Node] = field(default_factory=dict)
+    gaussian: GaussianBlock | None = None
 
     @property
     def size(self) -> int:
@@ -58,9 +63,13 @@ class Density:
             if block.name != block.node.name:
                 yield block.name, _total(xp, log_det, lead)
         for node in self.randoms:
-            yield str(node.name), _total(xp, _log_density(node, known, xp, lead), lead)
+            term = _total(xp, _log_density(node, known, xp, lead, kernel=node in self.carriers), lead)
+            yield str(node.name), term + known[self.carriers[node]] if node in self.carriers else term
         for name, node in self.potentials.items():
             yield name, _total(xp, evaluate([node], known, xp=xp, lead=lead)[0], lead)
+        if self.gaussian is not None:
+            name = f"{', '.join(str(m.name) for m in self.gaussian.members)} (integrated out)"
+            yield name, self.gaussian.log_marginal(known, xp=xp, lead=lead)
 
     def __call__(self, flat: Any, given: Mapping[Node, Any], *, xp: Namespace = NUMPY, lead: int = 0) -> Any:
         """The log density of the flat vector: the sum of all terms, of shape (draw,) or ()."""
@@ -71,20 +80,50 @@ class Density:
         return {node: value[None] for node, value in self.arguments.items()}
 
 
-def density_of(model: Model) -> Density:
-    """The density of a model as it is written.
+def density_of(model: Model, gaussian: GaussianBlock | None = None) -> Density:
+    """The density of a model, with the members of a block integrated out.
+
+    Args:
+        model: the model.
+        gaussian: a block found in it, or None for the model as it is written.
 
     Raises:
         ModelError: for a model without an unknown.
     """
     if not model.free:
         raise ModelError("The model has no unknown variable: everything in it is observed, so nothing can be sampled.")
-    roots = [*model.randoms, *model.potentials.values()]
-    return Density(tuple(model.randoms), dict(model.potentials), blocks_of(model.free), _arguments(roots, model.data))
+    inside = set(gaussian.variables) if gaussian else set()
+    randoms = tuple(n for n in model.randoms if n not in inside)
+    free = [n for n in model.free if n not in inside]
+    carriers = _carriers(randoms, model.data)
+    roots = [*randoms, *model.potentials.values(), *(gaussian.nodes if gaussian else ())]
+    arguments = _arguments(roots, model.data) | {node: value for node, value in carriers.values()}
+    if gaussian is not None:
+        arguments |= gaussian.arrays
+    placeholders = {node: pair[0] for node, pair in carriers.items()}
+    return Density(randoms, dict(model.potentials), blocks_of(free), arguments, placeholders, gaussian)
 
 
-def _log_density(node: Random, known: Mapping[Node, Any], xp: Namespace, lead: int) -> Any:
-    """Elementwise log density of one variable at its value or data."""
+def _carriers(randoms: Sequence[Random], data: Mapping[Node, np.ndarray]) -> dict[Random, tuple[Node, np.ndarray]]:
+    """For each observed variable whose family has one and where it is known: a place for its carrier, and its value."""
+    found = {}
+    for node in randoms:
+        family = node.family
+        if node.observed is None or family.carrier is None:
+            continue
+        names = [p.name for p in family.parameters]
+        wanted = [node.observed, *(node.parameters[names.index(name)] for name in family.carrier)]
+        values = [static_value(n, data) for n in wanted]
+        if all(value is not None for value in values):
+            total = np.asarray(np.broadcast_to(family.log_carrier(NUMPY, *values), node.shape).sum(), float)
+            found[node] = (Constant((), total.dtype, total), total)
+    return found
+
+
+def _log_density(
+    node: Random, known: Mapping[Node, Any], xp: Namespace, lead: int, *, kernel: bool = False
+) -> Any:
+    """Elementwise log density of one variable at its value or data, or its kernel alone."""
     at = node if node.observed is None else node.observed
     value, *parameters = evaluate([at, *node.parameters], known, xp=xp, lead=lead)
     if lead:
@@ -92,7 +131,8 @@ def _log_density(node: Random, known: Mapping[Node, Any], xp: Namespace, lead: i
         parameters = [
             align(p, batch + spec.event_ndim) for p, spec in zip(parameters, node.family.parameters, strict=True)
         ]
-    log_density = node.family.log_density(xp, value, *parameters)
+    function = node.family.log_kernel if kernel else node.family.log_density
+    log_density = function(xp, value, *parameters)
     return _repeated(xp, log_density, node, lead)
 
 

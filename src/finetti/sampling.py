@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import logging
-import os
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from finetti.density import Density, density_of
-from finetti.engines.nuts.chain import ChainLog, Goal, Runner, Settings, live
-from finetti.engines.nuts.program import compile_program, start_chain
-from finetti.engines.progress import progress
-from finetti.engines.run import run_chains
-from finetti.engines.start import start_points
-from finetti.errors import SamplingError
-from finetti.fit import trace_of
+from finetti.engines.drawn import Drawn
+from finetti.engines.exact import draw_exactly
+from finetti.engines.nuts.chain import Settings
+from finetti.engines.start import checked_wishes
+from finetti.errors import ModelError, SamplingError
+from finetti.geometry.plan import AS_WRITTEN, Geometry, Plan, plan
 from finetti.model.context import Model
 from finetti.trace import Trace
 
-ROW_NUMBERS = 2**15  # numbers in the buffer of one chunk, about
 logger = logging.getLogger("finetti")
 
 
@@ -36,11 +32,14 @@ def sample(
     progressbar: bool = True,
     initvals: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     max_treedepth: int = 10,
+    geometry: Geometry = "auto",
     model: Model | None = None,
 ) -> Trace:
-    """Draw from the posterior of a model with NUTS.
+    """Draw from the posterior of a model.
 
-    Chains run on threads of this process; the same seed gives the same draws whatever the number of cores. Ctrl-C
+    The model is first put into a geometry that is easy to sample: Gaussian latents are integrated out exactly and
+    drawn back; where no more than two unknowns are left, draws are independent and there is no Markov chain; all else
+    is sampled with NUTS. `print(trace.geometry)` tells what was done. Chains run on threads of this process; the same seed gives the same draws whatever the number of cores. Ctrl-C
     returns what has been drawn, marked by the attribute `interrupted`.
 
     Args:
@@ -51,8 +50,11 @@ def sample(
         target_accept: mean acceptance rate the step size is tuned to, between 0 and 1.
         random_seed: an int or ints; by default from the system, and noted in the trace.
         progressbar: show one, where there is a terminal or notebook.
-        initvals: start values by variable name, for all chains, or one such mapping for each chain.
+        initvals: start values by variable name, for all chains, or one such mapping for each chain. Draws
+            without a chain need none.
         max_treedepth: doublings of a trajectory at most, from 1 to 20.
+        geometry: "auto"; "as_written" for plain NUTS on the model as it stands; or a mapping from a variable's name to
+            "centered", "noncentered" or "sampled", which keeps that variable in the chain.
         model: by default the one being written.
 
     Returns:
@@ -74,95 +76,81 @@ def sample(
         >>> trace["posterior"]["mu"].shape
         (4, 200)
     """
-    model = model or Model.current()
+    model = _model(model)
     settings = _checked(draws, tune, chains, cores, target_accept, max_treedepth)
-    seed = np.random.SeedSequence(random_seed)
-    density = density_of(model)
-    starts, keys = _starts(density, seed, chains, initvals)
+    seed = _seed(random_seed)
+    *seeds, seed_of_rest = seed.spawn(chains + 1)
+    rng = np.random.default_rng(seed_of_rest)
 
-    began = time.perf_counter()
-    run = _compiled(density, settings)
-    compiled = time.perf_counter()
-    logs, interrupted = _run(run, starts, keys, settings, cores=cores or _processors(), progressbar=progressbar)
-    finished = time.perf_counter()
-
-    facts = _facts(settings, seed, logs)
-    facts |= {"compile_time": compiled - began, "sampling_time": finished - compiled, "interrupted": interrupted}
-    trace = trace_of(model, density, logs, attrs=facts)
+    planned = plan(model, geometry)
+    density = density_of(model, planned.block)
+    checked_wishes(density, initvals, chains)
+    drawn = None if geometry == AS_WRITTEN else draw_exactly(density, chains, settings.draws, rng)
+    if drawn is None:
+        drawn = _by_nuts(density, settings, seeds, cores=cores, progressbar=progressbar, initvals=initvals)
+    trace = _trace(model, density, planned, drawn, settings, seed, rng)
     _warn(trace)
     return trace
 
 
+def _by_nuts(density: Density, settings: Settings, seeds, **options: Any) -> Drawn:
+    """NUTS, loaded only where there is a chain to run."""
+    from finetti.engines.nuts.sampler import draw_by_nuts
+
+    return draw_by_nuts(density, settings, seeds, **options)
+
+
+def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, settings: Settings, seed, rng) -> Trace:
+    from finetti.fit import trace_of
+
+    done = planned.with_engine(str(drawn.facts["sampler"]), drawn.notes)
+    facts = _facts(settings, seed) | dict(drawn.facts) | {"geometry": str(done)}
+    return trace_of(model, density, drawn, attrs=facts, rng=rng)
+
+
 def _checked(draws, tune, chains, cores, target_accept, max_treedepth) -> Settings:
-    for name, value, least in (("draws", draws, 1), ("tune", tune, 0), ("chains", chains, 1), ("cores", cores, 1)):
-        if value is not None and (not isinstance(value, (int, np.integer)) or value < least):
+    whole = (("draws", draws, 1), ("tune", tune, 0), ("chains", chains, 1), ("cores", cores, 1))
+    for name, value, least in whole:
+        if value is not None and (not _is_whole(value) or value < least):
             raise SamplingError(f"{name} must be a whole number, {least} or more; got {value!r}.")
-    if not 0 < target_accept < 1:
-        raise SamplingError(f"target_accept must lie between 0 and 1; got {target_accept!r}.")
-    if not 1 <= max_treedepth <= 20:
-        raise SamplingError(f"max_treedepth must lie between 1 and 20; got {max_treedepth!r}.")
+    if not isinstance(target_accept, (float, int, np.floating)) or not 0 < target_accept < 1:
+        raise SamplingError(f"target_accept must be a number between 0 and 1; got {target_accept!r}.")
+    if not _is_whole(max_treedepth) or not 1 <= max_treedepth <= 20:
+        raise SamplingError(f"max_treedepth must be a whole number from 1 to 20; got {max_treedepth!r}.")
     return Settings(int(draws), int(tune), float(target_accept), int(max_treedepth))
 
 
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def _starts(density: Density, seed: np.random.SeedSequence, chains: int, initvals: Any):
-    """A start and a key for each chain, both from the seed alone."""
-    children = seed.spawn(chains)
-    rngs = [np.random.default_rng(child) for child in children]
-    keys = [int(child.generate_state(1, np.uint64)[0]) for child in children]
-    return start_points(density, rngs, initvals), keys
+def _model(model: Any) -> Model:
+    if model is not None and not isinstance(model, Model):
+        raise ModelError(f"`model=` takes a Model; got {model!r}.")
+    return Model.current() if model is None else model
 
 
-def _compiled(density: Density, settings: Settings) -> Runner:
-    from finetti.model.namespace import jax_namespace
-
-    nodes, arguments = tuple(density.arguments), tuple(density.arguments.values())
-
-    def log_density(flat, values):
-        return density(flat, dict(zip(nodes, values, strict=True)), xp=jax_namespace())
-
-    rows = int(np.clip(ROW_NUMBERS // max(density.size, 1), 16, 512))
-    levels = max(settings.max_treedepth, 10)
-    program = compile_program(log_density, arguments, density.size, rows=rows, levels=levels)
-    return Runner(program, arguments, settings, rows)
+def _seed(random_seed: Any) -> np.random.SeedSequence:
+    try:
+        return np.random.SeedSequence(random_seed)
+    except (TypeError, ValueError) as error:
+        raise SamplingError(f"random_seed must be a whole number, or a list of them; got {random_seed!r}.") from error
 
 
-def _run(run: Runner, starts, keys, settings: Settings, *, cores: int, progressbar: bool):
-    logs = [ChainLog(number) for number in range(len(starts))]
-    goal = Goal(settings.draws)
-    lives = [
-        live(run, start_chain(position, value, key), log, goal)
-        for (position, value), key, log in zip(starts, keys, logs, strict=True)
-    ]
-    total = settings.tune + settings.draws
-    with progress(wanted=progressbar, total=total, tune=settings.tune, chains=len(logs)) as show:
-        interrupted = run_chains(lives, logs, cores=min(cores, len(logs)), goal=goal, show=show)
-    return logs, interrupted
-
-
-def _facts(settings: Settings, seed: np.random.SeedSequence, logs: list[ChainLog]) -> dict[str, Any]:
-    """What is worth knowing of a run afterwards, for the trace's attributes."""
+def _facts(settings: Settings, seed: np.random.SeedSequence) -> dict[str, Any]:
+    """What is worth knowing of any run afterwards."""
     import sys
-    from importlib.metadata import version
 
     import finetti
 
     return {
         "inference_library_version": finetti.__version__,
         "python_version": ".".join(map(str, sys.version_info[:3])),
-        "jax_version": version("jax"),
         "numpy_version": np.__version__,
-        "sampler": "nuts",
         "random_seed": str(seed.entropy),
         "draws_requested": settings.draws,
-        "tuning_steps": settings.tune,
-        "target_accept": settings.target_accept,
-        "max_treedepth": settings.max_treedepth,
-        "tuning_gradients": sum(log.tuning_gradients for log in logs),
-        "tuning_divergences": sum(log.tuning_divergences for log in logs),
+        "compile_time": 0.0,
+        "interrupted": False,
     }
 
 

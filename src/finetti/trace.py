@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from html import escape
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -104,6 +105,11 @@ class Trace(xr.DataTree):
         return [str(name) for group in groups for name in group.data_vars]
 
     @property
+    def geometry(self) -> GeometryText:
+        """What was done to each unknown before sampling, and why, as text; a table in a notebook."""
+        return GeometryText(self.attrs.get("geometry", "This trace does not say how it was sampled."))
+
+    @property
     def nchains(self) -> int:
         """Number of chains in the posterior."""
         return self.children["posterior"].sizes["chain"] if "posterior" in self.children else 0
@@ -116,6 +122,18 @@ class Trace(xr.DataTree):
                 return group[name]
         there = [*self.children, *(name for group in groups for name in group), *self.data_vars]
         raise unknown_name(name, there, what="group, variable or sampler statistic")
+
+
+class GeometryText(str):
+    """A plan as text that a notebook shows as it stands."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{escape(self)}</pre>"
 
 
 def build_trace(

@@ -1,4 +1,4 @@
-"""The progress bar: one line for each chain; silent where there is no terminal or notebook to show it."""
+"""The progress bar: one line for each chain; silent without a terminal, or a notebook that has ipywidgets."""
 
 from __future__ import annotations
 
@@ -38,12 +38,16 @@ def _console():
     """rich's console where somebody can see it, else None."""
     import os
     import sys
+    from importlib.util import find_spec
 
-    if not (sys.stderr.isatty() or "ipykernel" in sys.modules or os.environ.get("FORCE_COLOR")):
+    notebook = "ipykernel" in sys.modules
+    if not (sys.stderr.isatty() or notebook or os.environ.get("FORCE_COLOR")):
+        return None
+    if notebook and not find_spec("ipywidgets"):  # without it rich shows an empty box and a warning
         return None
     from rich.console import Console
 
-    console = Console(stderr="ipykernel" not in sys.modules)
+    console = Console(stderr=not notebook)
     return console if console.is_terminal or console.is_jupyter else None
 
 

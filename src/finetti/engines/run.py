@@ -7,8 +7,7 @@ so that all stop at about the same draw; an interrupted run is brought to the sa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import Any
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 
 from finetti.engines.nuts.chain import ChainLog, Goal
 
@@ -33,60 +32,47 @@ def run_chains(
     Raises:
         KeyboardInterrupt: at Ctrl-C before any draw, and at a second Ctrl-C.
     """
-    with ThreadPoolExecutor(cores, thread_name_prefix="finetti") as pool:
-        queue = _Queue(pool, lives, logs, cores)
+    with _threads(cores) as pool:
         try:
-            queue.work_off(show)
+            _work_off(pool, lives, logs, cores, show)
             return False
         except KeyboardInterrupt:
+            pool.shutdown()  # waits: a chunk under way still counts towards what the furthest chain has
             goal.draws = max(log.drawn for log in logs)
             if goal.draws == 0:
-                queue.drop()
                 raise
-            queue.work_off(show)
-            return True
-        except BaseException:
-            queue.drop()
-            raise
+    with _threads(cores) as pool:
+        _work_off(pool, lives, logs, cores, show)
+    return True
 
 
-class _Queue:
-    """Chains that wait, and those that run."""
-
-    def __init__(self, pool: ThreadPoolExecutor, lives: list[Life], logs: list[ChainLog], cores: int):
-        self.pool, self.logs, self.cores = pool, logs, cores
-        self.waiting = dict(enumerate(lives))
-        self.running: dict[Future, tuple[int, Life]] = {}
-
-    def work_off(self, show: Callable[[list[ChainLog]], None]) -> None:
-        """Run until no chain is left."""
-        while self.waiting or self.running:
-            while self.waiting and len(self.running) < self.cores:
-                number = min(self.waiting, key=lambda k: self.logs[k].done)
-                life = self.waiting.pop(number)
-                self.running[self.pool.submit(_breath, life)] = (number, life)
-            finished, _ = wait(self.running, timeout=0.2, return_when=FIRST_COMPLETED)
-            for future in finished:
-                number, life = self.running.pop(future)
-                if future.result():
-                    self.waiting[number] = life
-            show(self.logs)
-
-    def drop(self) -> None:
-        """Start nothing more."""
-        self.waiting.clear()
-        for future in self.running:
-            future.cancel()
+def _threads(cores: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(cores, thread_name_prefix="finetti")
 
 
-def _breath(life: Life) -> Any:
+def _work_off(
+    pool: Executor, lives: list[Life], logs: list[ChainLog], cores: int, show: Callable[[list[ChainLog]], None]
+) -> None:
+    """Run until no chain is left; a chain that has ended before ends again at once."""
+    waiting = dict(enumerate(lives))
+    running: dict[Future[bool], int] = {}
+    while waiting or running:
+        while waiting and len(running) < cores:
+            number = min(waiting, key=lambda k: logs[k].done)
+            running[pool.submit(_breath, waiting.pop(number))] = number
+        finished, _ = wait(running, timeout=0.2, return_when=FIRST_COMPLETED)
+        for future in finished:
+            number = running.pop(future)
+            if future.result():
+                waiting[number] = lives[number]
+        show(logs)
+
+
+def _breath(life: Life) -> bool:
     """Let a chain run for a moment; whether there is more to do."""
     import time
 
     from finetti.engines.nuts.chain import BREATH
 
     end = time.perf_counter() + BREATH
-    for _ in life:
-        if time.perf_counter() > end:
-            return True
-    return False
+    return any(time.perf_counter() > end for _ in life)

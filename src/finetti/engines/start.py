@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from finetti.density import Density
 from finetti.errors import SamplingError, ShapeError, unknown_name
+from finetti.geometry.center import central_values
 from finetti.geometry.constrain import unconstrain
-from finetti.model.evaluate import align, evaluate
-from finetti.model.graph import Node, Random, as_array
+from finetti.model.graph import Node, as_array
 
 TRIES = 100
 SHAKE = 1.0  # half width, on the unconstrained scale
@@ -31,13 +31,24 @@ def start_points(
     Raises:
         SamplingError: where no finite density is found, with the terms that are not finite.
     """
-    wishes = _by_chain(initvals, len(rngs))
-    return [_start(density, rng, _checked(density, wish)) for rng, wish in zip(rngs, wishes, strict=True)]
+    wishes = checked_wishes(density, initvals, len(rngs))
+    return [_start(density, rng, wish) for rng, wish in zip(rngs, wishes, strict=True)]
+
+
+def checked_wishes(density: Density, initvals: Any, chains: int) -> list[dict[Node, np.ndarray]]:
+    """For each chain the starts the user asks for, by node; those of variables integrated out are not needed.
+
+    Raises:
+        SamplingError, ShapeError, UnknownNameError: for starts that fit no variable.
+    """
+    return [_checked(density, wish) for wish in _by_chain(initvals, chains)]
 
 
 def _by_chain(initvals: Any, chains: int) -> list[Mapping[str, Any]]:
     if initvals is None or isinstance(initvals, Mapping):
         return [initvals or {}] * chains
+    if not isinstance(initvals, Sequence) or not all(isinstance(wish, Mapping | None) for wish in initvals):
+        raise SamplingError(f"initvals maps names to values, or is a list of such mappings; got {initvals!r}.")
     if len(initvals) != chains:
         raise ShapeError(f"initvals has {len(initvals)} entries for {chains} chains; give one each, or one for all.")
     return [wish or {} for wish in initvals]
@@ -45,16 +56,19 @@ def _by_chain(initvals: Any, chains: int) -> list[Mapping[str, Any]]:
 
 def _checked(density: Density, wish: Mapping[str, Any]) -> dict[Node, np.ndarray]:
     """The user's values by node, each of the right shape and inside the support."""
-    nodes = {block.node.name: block for block in density.blocks}
+    nodes = {block.node.name: block.node for block in density.blocks}
+    needed = set(nodes.values())
+    nodes |= {member.name: member for member in density.gaussian.members} if density.gaussian else {}
     values: dict[Node, np.ndarray] = {}
     for name, given in wish.items():
         if name not in nodes:
             raise unknown_name(name, map(str, nodes), what="unknown variable to start")
-        node = nodes[name].node
+        node = nodes[name]
         value = as_array(given, what=f"The start of {name!r}").astype(float)
         if value.shape != node.shape:
             raise ShapeError(f"The start of {name!r} has shape {value.shape}; the variable has shape {node.shape}.")
-        values[node] = value
+        if node in needed:
+            values[node] = value
     return values
 
 
@@ -73,9 +87,7 @@ def _start(density: Density, rng: np.random.Generator, fixed: dict[Node, np.ndar
 
 def _center(density: Density, fixed: dict[Node, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """The unconstrained centre, and which of its coordinates may be shaken."""
-    values: dict[Node, Any] = dict(density.arguments)
-    for block in density.blocks:
-        values[block.node] = fixed[block.node] if block.node in fixed else _central_value(block.node, values)
+    values = central_values([block.node for block in density.blocks], {**density.arguments, **fixed})
     chosen = {block.node: values[block.node] for block in density.blocks}
     with np.errstate(all="ignore"):
         flat = unconstrain(density.blocks, chosen, density.arguments)
@@ -87,19 +99,6 @@ def _center(density: Density, fixed: dict[Node, np.ndarray]) -> tuple[np.ndarray
             )
     free = np.concatenate([np.full(block.size, block.node not in fixed) for block in density.blocks])
     return np.where(np.isfinite(flat), flat, 0.0), free
-
-
-def _central_value(node: Random, values: Mapping[Node, Any]) -> np.ndarray:
-    from finetti.model.namespace import NUMPY
-
-    batch = node.ndim - node.family.event_ndim
-    parameters = [
-        align(np.asarray(p, float)[None], batch + spec.event_ndim)
-        for p, spec in zip(evaluate(node.parameters, values), node.family.parameters, strict=True)
-    ]
-    with np.errstate(all="ignore"):
-        center = np.asarray(node.family.center(NUMPY, *parameters))
-    return np.broadcast_to(center, (1, *node.shape))[0]
 
 
 def _explain(density: Density, flat: np.ndarray) -> str:

@@ -106,6 +106,8 @@ def new_axes(
 
     with plt.rc_context(STYLE):
         axes = plt.subplots(rows, columns, figsize=figsize, layout="constrained", squeeze=False, **options)[1]
+        interactive = plt.isinteractive()
+    plt.ion() if interactive else plt.ioff()  # a notebook turns it on with its first figure: later ones need it too
     for ax in axes.flat:  # ticks are made when drawn, long after the style is gone, so they are told here
         ax.tick_params(labelsize=9, color=GREY, labelcolor="black")
     return axes

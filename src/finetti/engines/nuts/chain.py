@@ -130,7 +130,7 @@ def live(run: Runner, chain: Chain, log: ChainLog, goal: Goal) -> Iterator[Chain
 
 
 def _first_gradient(run: Runner, chain: Chain, log: ChainLog) -> tuple[Chain, Diagonal]:
-    """The gradient at the start, a metric from it, and a step size that is about right."""
+    """The gradient at the start, a metric from it, and a step size to go with both."""
     flat = Diagonal(np.ones_like(chain.point.position))
     chunk = run(chain, flat, Mode.EVALUATE, 1)
     chain, gradient = chunk.chain, chunk.chain.point.gradient
@@ -141,11 +141,19 @@ def _first_gradient(run: Runner, chain: Chain, log: ChainLog) -> tuple[Chain, Di
             "`initvals=`, or look for a square root, logarithm or power of something that is exactly 0 there."
         )
     metric = metrics.from_gradient(gradient)
+    log.tuning_gradients += 1
+    return _first_step(run, chain, metric, log), metric
+
+
+def _first_step(run: Runner, chain: Chain, metric: Diagonal, log: ChainLog) -> Chain:
+    """The chain where it was, with a step size that is about right."""
     first = step_size.start(np, np.log(np.asarray(FIRST_STEP)))
-    chunk = run(chain._replace(step=first, searching=np.ones((), bool)), metric, Mode.SEARCH, min(MAX_SEARCH, run.rows))
-    log.tuning_gradients += 1 + int(chunk.filled)
-    found = step_size.start(np, chunk.chain.step.log_step)
-    return chunk.chain._replace(step=found), metric
+    chain, left = chain._replace(step=first, searching=np.ones((), bool)), MAX_SEARCH
+    while left and chain.searching:
+        chunk = run(chain, metric, Mode.SEARCH, min(left, run.rows))
+        chain, left = chunk.chain, left - int(chunk.filled)
+    log.tuning_gradients += MAX_SEARCH - left
+    return chain._replace(step=step_size.start(np, chain.step.log_step))
 
 
 def _warm(run: Runner, chain, metric, stretch: Stretch, windows: Windows, log: ChainLog) -> Any:

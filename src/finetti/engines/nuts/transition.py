@@ -192,7 +192,7 @@ def _with_leaf(jax, s: Leaves, signed_step, size, rules: Rules) -> Leaves:
     edge = leapfrog(rules.value_and_gradient, rules.metric, s.edge, signed_step)
     energy_now = energy(xp, edge)
     gain = rules.energy_at_start - energy_now
-    gain = xp.where(xp.isnan(gain), -xp.inf, gain)
+    gain = xp.where(gain < xp.inf, gain, -xp.inf)  # an energy of NaN or minus infinity diverges, too
     log_weight = xp.logaddexp(s.log_weight, gain)
     chance = counter.uniform(rules.key, counter.LEAF + (size + s.n).astype("uint64"))
     accept = (s.n == 0) | (xp.log(chance) < gain - log_weight)

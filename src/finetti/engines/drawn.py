@@ -1,0 +1,26 @@
+"""What every engine returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Draws of what was not integrated out, and what the engine tells of them.
+
+    Args:
+        flat: (chain, draw, unconstrained) draws.
+        statistics: (chain, draw) arrays by ArviZ's names.
+        facts: for the trace's attributes.
+        notes: sentences for the plan.
+    """
+
+    flat: np.ndarray
+    statistics: Mapping[str, np.ndarray]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()

@@ -1,0 +1,88 @@
+"""Independent draws without a chain: from a grid over one or two coordinates, or with nothing left to sample."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from finetti.density import Density
+from finetti.engines.drawn import Drawn
+from finetti.engines.quadrature import Grid, on_grid
+from finetti.engines.start import start_points
+
+MAX_COORDINATES = 2
+WORK = 400_000_000  # numbers touched by all evaluations together, at most, before a chain is the better way
+BATCH = 2_000_000  # numbers held at once
+
+
+def draw_exactly(density: Density, chains: int, draws: int, rng: np.random.Generator) -> Drawn | None:
+    """Independent draws, where that is possible at a bearable cost; None where a chain is needed.
+
+    Args:
+        density: of the model.
+        chains: draws are arranged in as many chains, so that they read like any other run.
+        draws: of each chain.
+        rng: source of random numbers.
+    """
+    if density.size > MAX_COORDINATES:
+        return None
+    began = time.perf_counter()
+    if density.size == 0:
+        return _nothing_left(density, chains, draws)
+    width = _width(density)
+    grid = _grid(density, width, rng)
+    if grid is None or not grid.good:
+        return None
+    flat = grid.draw(chains * draws, rng)
+    log_density = _evaluate(density, width)(flat).reshape(chains, draws)
+    facts = {
+        "sampler": "quadrature",
+        "sampling_time": time.perf_counter() - began,
+        "quadrature_error": grid.error,
+        "quadrature_interpolation": grid.interpolation,
+        "quadrature_evaluations": grid.evaluations,
+    }
+    note = (
+        f"{grid.evaluations:,} evaluations on a grid; normalising constant and moments good to {grid.error:.1g}, "
+        f"interpolation to {grid.interpolation:.1g} in total variation"
+    )
+    return Drawn(flat.reshape(chains, draws, -1), _statistics(log_density), facts, (note,))
+
+
+def _nothing_left(density: Density, chains: int, draws: int) -> Drawn:
+    value = density(np.zeros((1, 0)), density.batched_arguments(), lead=1)
+    log_density = np.broadcast_to(np.asarray(value), (chains * draws,)).reshape(chains, draws)
+    facts = {"sampler": "exact", "sampling_time": 0.0}
+    note = "everything is Gaussian: draws come from the exact posterior"
+    return Drawn(np.zeros((chains, draws, 0)), _statistics(log_density), facts, (note,))
+
+
+def _statistics(log_density: np.ndarray) -> dict[str, np.ndarray]:
+    """Independent draws have a log density, and cannot diverge."""
+    return {"lp": log_density, "diverging": np.zeros(log_density.shape, bool)}
+
+
+def _width(density: Density) -> int:
+    """Numbers touched by one evaluation, about."""
+    width = sum(argument.size for argument in density.arguments.values())
+    if density.gaussian is not None:
+        width = density.gaussian.layout.entries + max((n.size for n in density.gaussian.nodes), default=1)
+        width += sum(rows.products.size for rows in density.gaussian.varying)
+    return max(width, max((node.size for node in density.randoms), default=1), 1)
+
+
+def _grid(density: Density, width: int, rng: np.random.Generator) -> Grid | None:
+    (start, _), = start_points(density, [rng], None)  # fmt: skip
+    return on_grid(_evaluate(density, width), start, most=WORK // width)
+
+
+def _evaluate(density: Density, width: int):
+    arguments = density.batched_arguments()
+    size = max(1, BATCH // width)
+
+    def evaluate(points: np.ndarray) -> np.ndarray:
+        parts = [density(points[k : k + size], arguments, lead=1) for k in range(0, len(points), size)]
+        return np.concatenate([np.broadcast_to(p, (min(size, len(points) - k * size),)) for k, p in enumerate(parts)])
+
+    return evaluate

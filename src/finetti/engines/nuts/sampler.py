@@ -1,0 +1,105 @@
+"""NUTS from a density to draws: compile, start, run the chains, collect."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from finetti.density import Density
+from finetti.engines.drawn import Drawn
+from finetti.engines.nuts.chain import ChainLog, Goal, Runner, Settings, live
+from finetti.engines.nuts.program import Record, compile_program, start_chain
+from finetti.engines.progress import progress
+from finetti.engines.run import run_chains
+from finetti.engines.start import start_points
+
+ROW_NUMBERS = 2**15  # numbers in the buffer of one chunk, about
+
+
+def draw_by_nuts(
+    density: Density, settings: Settings, seeds: Sequence[np.random.SeedSequence], *, cores: int | None,
+    progressbar: bool, initvals: Any,
+) -> Drawn:
+    """Run one chain for each seed.
+
+    Args:
+        density: of the model.
+        settings: see `sample`.
+        seeds: one for each chain; its start and all its numbers come from it.
+        cores: threads at most; by default the processors this process may use.
+        progressbar: show one.
+        initvals: see `start_points`.
+    """  # fmt: skip
+    starts = start_points(density, [np.random.default_rng(seed) for seed in seeds], initvals)
+    keys = [int(seed.generate_state(1, np.uint64)[0]) for seed in seeds]
+    began = time.perf_counter()
+    run = _compiled(density, settings)
+    compiled = time.perf_counter()
+    logs = [ChainLog(number) for number in range(len(seeds))]
+    goal = Goal(settings.draws)
+    lives = [
+        live(run, start_chain(position, value, key), log, goal)
+        for (position, value), key, log in zip(starts, keys, logs, strict=True)
+    ]
+    total, threads = settings.tune + settings.draws, min(cores or _processors(), len(logs))
+    with progress(wanted=progressbar, total=total, tune=settings.tune, chains=len(logs)) as show:
+        interrupted = run_chains(lives, logs, cores=threads, goal=goal, show=show)
+    facts = _facts(settings, logs) | {"interrupted": interrupted}
+    facts |= {"compile_time": compiled - began, "sampling_time": time.perf_counter() - compiled}
+    flat = np.stack([np.concatenate([r.position for r in log.records]) for log in logs])
+    return Drawn(flat, _statistics(logs), facts)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _compiled(density: Density, settings: Settings) -> Runner:
+    from finetti.model.namespace import jax_namespace
+
+    nodes, arguments = tuple(density.arguments), tuple(density.arguments.values())
+
+    def log_density(flat, values):
+        return density(flat, dict(zip(nodes, values, strict=True)), xp=jax_namespace())
+
+    rows = int(np.clip(ROW_NUMBERS // max(density.size, 1), 16, 512))
+    levels = max(settings.max_treedepth, 10)
+    program = compile_program(log_density, arguments, density.size, rows=rows, levels=levels)
+    return Runner(program, arguments, settings, rows)
+
+
+def _facts(settings: Settings, logs: Sequence[ChainLog]) -> dict[str, Any]:
+    """What is worth knowing of a run afterwards."""
+    from importlib.metadata import version
+
+    return {
+        "sampler": "nuts",
+        "jax_version": version("jax"),
+        "tuning_steps": settings.tune,
+        "target_accept": settings.target_accept,
+        "max_treedepth": settings.max_treedepth,
+        "tuning_gradients": sum(log.tuning_gradients for log in logs),
+        "tuning_divergences": sum(log.tuning_divergences for log in logs),
+    }
+
+
+def _statistics(logs: Sequence[ChainLog]) -> dict[str, np.ndarray]:
+    """The sampler's statistics by ArviZ's names, each (chain, draw)."""
+
+    def joined(read: Callable[[Record], Any]) -> np.ndarray:
+        return np.stack([np.concatenate([read(record) for record in log.records]) for log in logs])
+
+    return {
+        "lp": joined(lambda r: r.log_density),
+        "acceptance_rate": joined(lambda r: r.statistics.acceptance),
+        "step_size": joined(lambda r: r.step),
+        "tree_depth": joined(lambda r: r.statistics.tree_depth).astype(np.int64),
+        "n_steps": joined(lambda r: r.statistics.n_steps).astype(np.int64),
+        "energy": joined(lambda r: r.statistics.energy),
+        "diverging": joined(lambda r: r.statistics.diverging),
+        "reached_max_treedepth": joined(lambda r: r.statistics.reached_max_depth),
+    }

@@ -1,0 +1,323 @@
+"""The linear-Gaussian block: its marginal density, and draws of its members given everything else.
+
+Given the other unknowns phi the joint log density of the members z is quadratic, -1/2 z'Qz + h'z + c, so that
+
+    log p(phi, y) = c + 1/2 h'Q^-1 h - 1/2 log|Q| + (dim z)/2 log 2 pi,       z | phi, y ~ N(Q^-1 h, Q^-1).
+
+Q is ordered as small blocks, one for each group, which do not touch each other, and a dense border (see `layout`):
+
+    Q = [[D, B], [B', E]],     log|Q| = sum_j log|D_j| + log|S|,     S = E - sum_j B_j' D_j^-1 B_j
+
+(Bates, Maechler, Bolker, Walker 2015, JSS 67(1), sections 3.3-3.5, for the same ordering in penalised least squares).
+All entries are known arrays times products of a few numbers that depend on phi, so that one matrix product assembles
+them, whatever the number of rows of the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from finetti.geometry.layout import Layout, System
+from finetti.geometry.rows import Rows, Slot
+from finetti.model.evaluate import evaluate
+from finetti.model.graph import Constant, Node, Random
+from finetti.model.namespace import NUMPY, Namespace
+
+LOG_2PI = float(np.log(2 * np.pi))
+
+
+class Factors(NamedTuple):
+    """The Cholesky factor of Q, block by block, and what it makes of h.
+
+    Args:
+        lower: rows of the factors of D: lower[i][j] of shape (..., group).
+        coupling: D's factor, inverted, times B: one (..., group, border) for each slot.
+        block_pull: the same times h: one (..., group) for each slot.
+        border: (..., border, border) factor of S.
+        border_pull: (..., border) S's factor, inverted, times what is left of h.
+    """
+
+    lower: list
+    coupling: list
+    block_pull: list
+    border: Any
+    border_pull: Any
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Rows whose factors are the same numbers for all: entries of the system = products of coefficients @ `table`.
+
+    Args:
+        coefficients: for each, the slots whose product it is: (node, power, element).
+        pairs: (pair, 2) which two coefficients are multiplied.
+        table: (pair, entry) known arrays, in the order of the layout's entries.
+        place: the node under which a compiled program is given the table.
+    """
+
+    coefficients: tuple[tuple[tuple[Node, int, int], ...], ...]
+    pairs: np.ndarray
+    table: np.ndarray
+    place: Node
+
+
+@dataclass(frozen=True)
+class Varying:
+    """Rows whose factors differ by key: products (key, column, column) go to their `target` entries one by one."""
+
+    products: np.ndarray
+    target: np.ndarray
+    slots: tuple[Slot, ...]
+    place: Node
+
+
+@dataclass(frozen=True)
+class GaussianBlock:
+    """A linear-Gaussian block of a model.
+
+    Args:
+        members: the latents integrated out.
+        layout: the order of their elements.
+        shared, varying: how the system is assembled.
+        variables: members and the observed variables that depend on them: all whose density the marginal replaces.
+        log_scale: slots of the normalising terms, each with the counts of its elements.
+        log_terms: further log terms, with how often each occurs.
+        constant: known normalising terms; `known` is the node under which a compiled program is given them.
+        shift: (element,) the point the members are measured from.
+    """
+
+    members: tuple[Random, ...]
+    variables: tuple[Random, ...]
+    layout: Layout
+    shared: Shared
+    varying: tuple[Varying, ...]
+    log_scale: tuple[tuple[Slot, np.ndarray], ...]
+    log_terms: tuple[tuple[Node, int], ...]
+    constant: float
+    known: Node
+    shift: np.ndarray
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The expressions whose values the block needs."""
+        nodes = [node for product in self.shared.coefficients for node, _, _ in product]
+        nodes += [slot.node for rows in self.varying for slot in rows.slots]
+        nodes += [slot.node for slot, _ in self.log_scale] + [node for node, _ in self.log_terms]
+        return tuple(dict.fromkeys(nodes))
+
+    @property
+    def arrays(self) -> dict[Node, np.ndarray]:
+        """What a compiled program takes as arguments."""
+        tables = {self.shared.place: self.shared.table, self.known: np.asarray(self.constant)}
+        return tables | {rows.place: rows.products for rows in self.varying}
+
+    def log_marginal(self, given: Mapping[Node, Any], *, xp: Namespace = NUMPY, lead: int = 0) -> Any:
+        """Log density of phi and the data with the members integrated out, up to nothing: (draw,) or ()."""
+        values = Values(self, given, xp, lead)
+        system = self.system(values)
+        factors = factorise(system, xp)
+        quadratic = xp.sum(factors.border_pull**2, axis=-1)
+        log_determinant = xp.sum(xp.log(xp.diagonal(factors.border, axis1=-2, axis2=-1)), axis=-1)
+        for i, pull in enumerate(factors.block_pull):
+            quadratic = quadratic + xp.sum(pull**2, axis=-1)
+            log_determinant = log_determinant + xp.sum(xp.log(factors.lower[i][i]), axis=-1)
+        size = self.layout.size
+        normalising = values.arrays[self.known] + 0.5 * size * LOG_2PI + values.log_normalising()
+        return system.constant + 0.5 * quadratic - log_determinant + normalising
+
+    def system(self, values: Values) -> System:
+        """Q, h and c."""
+        entries = values.shared_entries() + sum(values.varying_entries(v) for v in self.varying)
+        return self.layout.split(entries, values.xp)
+
+    def draw(self, given: Mapping[Node, Any], rng: np.random.Generator) -> dict[Random, np.ndarray]:
+        """A draw of every member for each draw of phi, exact given phi.
+
+        Args:
+            given: values by node, each (draw, *shape) or (1, *shape).
+            rng: source of random numbers.
+
+        Returns:
+            Members' values (draw, *shape).
+        """
+        factors = factorise(self.system(Values(self, given, NUMPY, 1)), NUMPY)
+        flat = self.layout.joined(*solve(factors, rng)) + self.shift
+        values, start = {}, 0
+        for member in self.members:
+            values[member] = flat[:, start : start + member.size].reshape(-1, *member.shape)
+            start += member.size
+        return values
+
+
+class Values:
+    """The numbers a block needs of phi, at one point or over draws."""
+
+    def __init__(self, block: GaussianBlock, given: Mapping[Node, Any], xp: Namespace, lead: int):
+        self.block, self.xp, self.lead = block, xp, lead
+        values = evaluate(block.nodes, given, xp=xp, lead=lead)
+        self.flat = {n: xp.reshape(v, (*v.shape[:lead], -1)) for n, v in zip(block.nodes, values, strict=True)}
+        arrays = block.arrays  # a compiled program is given its own, NumPy takes the block's
+        self.arrays = arrays if xp is NUMPY else {n: given.get(n, array) for n, array in arrays.items()}
+
+    def _power(self, node: Node, power: int, index: Any) -> Any:
+        value = self.flat[node][..., index]
+        return value if power == 1 else 1.0 / value
+
+    def shared_entries(self) -> Any:
+        """(draw, entry) from the rows with shared factors."""
+        shared, xp = self.block.shared, self.xp
+        one = xp.ones((1,) * self.lead)
+        coefficients = []
+        for product in shared.coefficients:
+            value = one
+            for node, power, element in product:
+                value = value * self._power(node, power, element)
+            coefficients.append(value)
+        weights = [coefficients[a] * coefficients[b] for a, b in shared.pairs]
+        if not weights:
+            return xp.zeros((1,) * self.lead + (self.block.layout.entries,))
+        stacked = xp.stack(_alike(xp, weights), axis=-1)
+        return xp.matmul(stacked, self.arrays[shared.place])
+
+    def varying_entries(self, rows: Varying) -> Any:
+        """(draw, entry) from rows whose factors differ by key."""
+        xp, shape = self.xp, rows.products.shape[:2]
+        weight = xp.ones((1,) * self.lead + shape)
+        for slot in rows.slots:
+            value = self._power(slot.node, slot.power, np.maximum(slot.index, 0))
+            weight = weight * xp.where(slot.index >= 0, value, 1.0)
+        sums = weight[..., :, None] * weight[..., None, :] * self.arrays[rows.place]
+        return _scattered(xp, xp.reshape(sums, (*sums.shape[: self.lead], -1)), rows.target, self.block.layout.entries)
+
+    def log_normalising(self) -> Any:
+        """(draw,) what the scales of all rows add."""
+        xp, total = self.xp, 0.0
+        for slot, counts in self.block.log_scale:
+            value = xp.log(xp.abs(self.flat[slot.node][..., slot.index]))
+            total = total - slot.power * xp.sum(counts * value, axis=-1)
+        for node, repeats in self.block.log_terms:
+            total = total + repeats * xp.sum(self.flat[node], axis=-1)
+        return total
+
+
+def _alike(xp: Namespace, arrays: Sequence[Any]) -> list[Any]:
+    shape = np.broadcast_shapes(*(a.shape for a in arrays))
+    return [xp.broadcast_to(a, shape) for a in arrays]
+
+
+def _scattered(xp: Namespace, values: Any, target: np.ndarray, size: int) -> Any:
+    """Add (draw, value) up at known targets; a last entry takes what has no place."""
+    if xp is not NUMPY:
+        return xp.zeros(size + 1).at[target].add(values)[:size]
+    order = np.argsort(target, kind="stable")
+    starts = np.flatnonzero(np.diff(target[order], prepend=-1))
+    entries = np.zeros((len(values), size + 1))
+    entries[:, target[order][starts]] = np.add.reduceat(values[:, order], starts, axis=-1)
+    return entries[:, :size]
+
+
+# --- elimination ---------------------------------------------------------------------------------------------------
+
+
+def factorise(system: System, xp: Namespace) -> Factors:
+    """Eliminate the blocks, then factorise what they leave of the border."""
+    slots = system.blocks.shape[-3]
+    lower: list[list] = []
+    coupling: list = []
+    pull: list = []
+    border, border_pull = system.border, system.border_pull
+    for i in range(slots):
+        row: list = []
+        for j in range(i):
+            row.append((system.blocks[..., i, j, :] - sum(row[m] * lower[j][m] for m in range(j))) / lower[j][j])
+        row.append(xp.sqrt(system.blocks[..., i, i, :] - sum(value**2 for value in row)))
+        lower.append(row)
+        left = system.coupling[..., i, :, :] - sum(row[j][..., None] * coupling[j] for j in range(i))
+        coupling.append(left / row[i][..., None])
+        pull.append((system.block_pull[..., i, :] - sum(row[j] * pull[j] for j in range(i))) / row[i])
+    for c, p in zip(coupling, pull, strict=True):
+        border = border - xp.matmul(xp.swapaxes(c, -1, -2), c)
+        border_pull = border_pull - xp.matmul(p[..., None, :], c)[..., 0, :]
+    if border.shape[-1] == 0:
+        return Factors(lower, coupling, pull, border, border_pull)
+    factor = _cholesky(border, xp)
+    return Factors(lower, coupling, pull, factor, xp.solve_lower(factor, border_pull))
+
+
+def _cholesky(border: Any, xp: Namespace) -> Any:
+    """Factor of each border; NaN where it is not positive definite, which no posterior's bulk is."""
+    if xp is not NUMPY:
+        return xp.cholesky(border)
+    try:
+        return np.linalg.cholesky(border)
+    except np.linalg.LinAlgError:
+        return np.array([_cholesky_or_nan(matrix) for matrix in border.reshape(-1, *border.shape[-2:])]).reshape(
+            border.shape
+        )
+
+
+def _cholesky_or_nan(matrix: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return np.full_like(matrix, np.nan)
+
+
+def solve(factors: Factors, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
+    """Draws (draw, slot, group) of the blocks and (draw, border) of the border; without `rng` the mean of each."""
+    pull = factors.border_pull
+    noise = (lambda shape: 0.0) if rng is None else rng.standard_normal
+    border = np.zeros(pull.shape)
+    if pull.shape[-1]:
+        border = np.linalg.solve(np.swapaxes(factors.border, -1, -2), (pull + noise(pull.shape))[..., None])[..., 0]
+    slots = len(factors.lower)
+    z: list = [None] * slots
+    for i in reversed(range(slots)):
+        right = factors.block_pull[i] + noise(factors.block_pull[i].shape)
+        right = right - np.matmul(factors.coupling[i], border[..., None])[..., 0]
+        right = right - sum(factors.lower[m][i] * z[m] for m in range(i + 1, slots))
+        z[i] = right / factors.lower[i][i]
+    groups = factors.block_pull[0].shape[-1] if slots else 0
+    return np.stack(z, axis=-2) if slots else np.zeros((len(border), 0, groups)), border
+
+
+def sorted_out(rows: Sequence[Rows], layout: Layout) -> tuple[Shared, tuple[Varying, ...]]:
+    """Rows with shared factors put into one table, the others kept by key."""
+    coefficients: dict[tuple, int] = {}
+    table: dict[tuple[int, int], np.ndarray] = {}
+    varying = []
+    for piece in rows:
+        target = layout.targets(piece.position)
+        if any((slot.index != slot.index[:1]).any() for slot in piece.slots):
+            varying.append(Varying(piece.products, target.ravel(), piece.slots, placeholder(piece.products)))
+            continue
+        kinds = [_kind(piece.slots, c, coefficients) for c in range(piece.position.shape[1])]
+        for a in set(kinds):
+            for b in set(kinds):
+                chosen = np.ix_(range(len(piece.products)), _where(kinds, a), _where(kinds, b))
+                entries = np.bincount(target[chosen].ravel(), piece.products[chosen].ravel(), layout.entries + 1)
+                pair = (min(a, b), max(a, b))
+                table[pair] = table.get(pair, 0.0) + entries[: layout.entries]
+    pairs = np.array(list(table), int).reshape(-1, 2)
+    stacked = np.array(list(table.values())).reshape(len(pairs), layout.entries)
+    return Shared(tuple(coefficients), pairs, stacked, placeholder(stacked)), tuple(varying)
+
+
+def placeholder(array: np.ndarray) -> Constant:
+    """A node that stands for an array among the arguments of a compiled program."""
+    return Constant(array.shape, array.dtype, array)
+
+
+def _kind(slots: Sequence[Slot], column: int, coefficients: dict[tuple, int]) -> int:
+    """The number of the coefficient a column is multiplied with."""
+    product = [(s.node, s.power, int(s.index[0, column])) for s in slots if s.index[0, column] >= 0]
+    return coefficients.setdefault(tuple(sorted(product, key=lambda f: (id(f[0]), f[1], f[2]))), len(coefficients))
+
+
+def _where(kinds: Sequence[int], kind: int) -> list[int]:
+    return [k for k, other in enumerate(kinds) if other == kind]
+

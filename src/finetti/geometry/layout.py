@@ -1,0 +1,197 @@
+"""The order of a block's elements: many small groups that do not touch each other, and a dense border.
+
+Elements touch where one row reads both. The largest member comes first; each further member joins it where that
+leaves the groups small (intercepts and slopes of the same school), or else goes to the border (means, fixed effects,
+a second crossed factor, the level above).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from finetti.geometry.rows import CONSTANT, Rows
+from finetti.model.graph import Random
+
+MAX_SLOTS = 8
+MAX_BORDER = 1500
+MAX_ENTRIES = 20_000_000
+
+
+class System(NamedTuple):
+    """Q, h and c at given phi; the groups are on the last axis, so that small blocks are eliminated array by array.
+
+    Args:
+        blocks: (..., slot, slot, group) the blocks D.
+        coupling: (..., slot, group, border) the coupling B.
+        border: (..., border, border) the border E.
+        block_pull: (..., slot, group) h of the blocks.
+        border_pull: (..., border) h of the border.
+        constant: (...) c.
+    """
+
+    blocks: Any
+    coupling: Any
+    border: Any
+    block_pull: Any
+    border_pull: Any
+    constant: Any
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each element of the members stands in the system.
+
+    Args:
+        size: number of elements.
+        grid: (slot, group) the element there; -1 where a group has fewer.
+        border: (border,) the elements of the border.
+    """
+
+    size: int
+    grid: np.ndarray
+    border: np.ndarray
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Lengths of the parts of the entries: D, B, E, h of both, c."""
+        slots, groups = self.grid.shape
+        p = len(self.border)
+        return slots * slots * groups, slots * groups * p, p * p, slots * groups, p, 1
+
+    @property
+    def entries(self) -> int:
+        """Number of entries of the system, c last."""
+        return sum(self.sizes)
+
+    def split(self, entries: Any, xp: Any) -> System:
+        """(draw, entry) as Q, h and c; elements that a group lacks get a one on the diagonal."""
+        slots, groups = self.grid.shape
+        p, lead = len(self.border), entries.shape[:-1]
+        ends = np.cumsum(self.sizes)[:-1]
+        d, b, e, hd, he, c = xp.split(entries, ends, axis=-1)
+        shapes = ((slots, slots, groups), (slots, groups, p), (p, p), (slots, groups), (p,), ())
+        parts = [xp.reshape(part, lead + shape) for part, shape in zip((d, b, e, hd, he, c), shapes, strict=True)]
+        missing = np.eye(slots)[:, :, None] * (self.grid < 0)[:, None, :]
+        if missing.any():
+            parts[0] = parts[0] + missing
+        blocks, coupling, border, pull, border_pull, known = parts
+        return System(blocks, coupling, border, -pull, -border_pull, -0.5 * known)
+
+    def joined(self, blocks: np.ndarray, border: np.ndarray) -> np.ndarray:
+        """(draw, slot, group) and (draw, border) as (draw, element)."""
+        flat = np.empty((len(border), self.size))
+        present = self.grid >= 0
+        flat[:, self.grid[present]] = blocks[:, present]
+        flat[:, self.border] = border
+        return flat
+
+    def targets(self, position: np.ndarray) -> np.ndarray:
+        """The entry to which each product of two columns goes: (key, column, column).
+
+        A row's residual is W z + w with known part w, and enters as -1/2 (W z + w)^2: so products of members go to Q,
+        those of a member with the known part to -h (once, from the member's side), those of known parts to -2 c.
+        """
+        slot, group, at_border = self._places(position)
+        starts = np.concatenate([[0], np.cumsum(self.sizes)])
+        (slots, groups), p = self.grid.shape, len(self.border)
+        nowhere = starts[-1]
+        a, b = np.broadcast_arrays(position[:, :, None], position[:, None, :])
+        sa, sb = slot[:, :, None], slot[:, None, :]
+        ga = group[:, :, None]
+        pa, pb = at_border[:, :, None], at_border[:, None, :]
+        in_block, known = (lambda s: s >= 0), (lambda x: x == CONSTANT)
+        target = np.full(a.shape, nowhere)
+        for mask, entry in (
+            (in_block(sa) & in_block(sb), starts[0] + (sa * slots + sb) * groups + ga),
+            (in_block(sa) & (pb >= 0), starts[1] + (sa * groups + ga) * p + pb),
+            ((pa >= 0) & (pb >= 0), starts[2] + pa * p + pb),
+            (in_block(sa) & known(b), starts[3] + sa * groups + ga + 0 * pb),
+            ((pa >= 0) & known(b), starts[4] + pa + 0 * pb),
+            (known(a) & known(b), np.full(a.shape, starts[5])),
+        ):
+            target = np.where(mask, entry, target)
+        return target
+
+    def _places(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Slot, group and place in the border of each element read; -1 where it has none."""
+        slot, group, border = (np.full(self.size + 1, -1) for _ in range(3))
+        present = np.argwhere(self.grid >= 0)
+        slot[self.grid[tuple(present.T)]], group[self.grid[tuple(present.T)]] = present.T
+        border[self.border] = np.arange(len(self.border))
+        return slot[position], group[position], border[position]
+
+
+class TooLarge(Exception):
+    """The members touch each other too much to be integrated out at a bearable cost."""
+
+
+def arrange(members: Sequence[Random], rows: Sequence[Rows]) -> Layout:
+    """Choose groups and border.
+
+    Raises:
+        TooLarge: where the border, or the system, would be too large.
+    """
+    offsets = np.concatenate([[0], np.cumsum([m.size for m in members])])
+    size = int(offsets[-1])
+    pairs = _touching(rows)
+    inside = np.zeros(size, bool)
+    component = np.arange(size)
+    for k in sorted(range(len(members)), key=lambda k: -members[k].size):
+        tried = inside.copy()
+        tried[offsets[k] : offsets[k + 1]] = True
+        found = _components(size, pairs[tried[pairs].all(axis=1)])
+        largest = np.bincount(found[tried]).max() if members[k].size else 0
+        if 1 <= largest <= MAX_SLOTS and (members[k].size > 1 or inside.any()):
+            inside, component = tried, found
+    grid = _grid(inside, component)
+    border = np.flatnonzero(~inside)
+    layout = Layout(size, grid, border)
+    if len(border) > MAX_BORDER or layout.entries > MAX_ENTRIES:
+        raise TooLarge(f"{len(border)} of {size} elements touch each other in no simple pattern")
+    return layout
+
+
+def _touching(rows: Sequence[Rows]) -> np.ndarray:
+    """Pairs of elements that one row reads."""
+    pairs = [np.zeros((0, 2), int)]
+    for piece in rows:
+        position = piece.position
+        for a in range(position.shape[1]):
+            for b in range(a):
+                both = position[:, [a, b]]
+                both = both[(both != CONSTANT).all(axis=1) & (both[:, 0] != both[:, 1])]
+                pairs.append(np.unique(both, axis=0))
+    return np.unique(np.concatenate(pairs), axis=0)
+
+
+def _components(size: int, pairs: np.ndarray) -> np.ndarray:
+    """For each element the smallest element it is connected with."""
+    label = np.arange(size)
+    while len(pairs):
+        low = np.minimum(label[pairs[:, 0]], label[pairs[:, 1]])
+        new = label.copy()
+        np.minimum.at(new, pairs[:, 0], low)
+        np.minimum.at(new, pairs[:, 1], low)
+        new = new[new]
+        if (new == label).all():
+            break
+        label = new
+    return label
+
+
+def _grid(inside: np.ndarray, component: np.ndarray) -> np.ndarray:
+    """Elements by (slot, group): each connected set is a group."""
+    elements = np.flatnonzero(inside)
+    if not len(elements):
+        return np.zeros((0, 0), int)
+    _, group = np.unique(component[elements], return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    counts = np.bincount(group)
+    slot = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    grid = np.full((counts.max(), len(counts)), -1)
+    grid[slot, group[order]] = elements[order]
+    return grid

@@ -1,0 +1,99 @@
+"""A linear-Gaussian block built from the pieces found in a model, its sums taken where they do not cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from finetti.errors import ModelError
+from finetti.geometry.center import central_values
+from finetti.geometry.gaussian import GaussianBlock, Values, factorise, placeholder, solve, sorted_out
+from finetti.geometry.layout import System, arrange
+from finetti.geometry.members import Found
+from finetti.geometry.rows import compressed
+from finetti.model.graph import Node, Random
+from finetti.model.namespace import NUMPY
+
+
+def block_of(found: Found, free: Sequence[Random], data: Mapping[Node, np.ndarray]) -> GaussianBlock:
+    """The block of the members found.
+
+    Args:
+        found: members and pieces.
+        free: the other free variables, parents first.
+        data: values of the model's data.
+
+    Raises:
+        TooLarge: see `arrange`.
+        ModelError: where flat priors leave the members undetermined, naming the variable.
+    """
+    block = _around(found, np.zeros(sum(m.size for m in found.members)))
+    center = {node: np.asarray(value)[None] for node, value in central_values(free, data).items()}
+    mean = _posterior_mean(block, center)
+    return _around(found, mean) if mean.any() else block
+
+
+def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
+    offsets: dict[Node, int] = {}
+    for member in found.members:
+        offsets[member] = sum(m.size for m in offsets)
+    rows = [compressed(piece.residual, piece.scale, offsets, shift) for piece in found.pieces]
+    layout = arrange(found.members, rows)
+    shared, varying = sorted_out(rows, layout)
+    constant = sum(piece.constant for piece in rows)
+    return GaussianBlock(
+        members=found.members,
+        variables=(*found.members, *(p.node for p in found.pieces if p.node.observed is not None)),
+        layout=layout,
+        shared=shared,
+        varying=varying,
+        log_scale=tuple((slot, piece.counts) for piece in rows for slot in piece.log_scale),
+        log_terms=tuple((p.log_term, p.repeats) for p in found.pieces if p.log_term is not None),
+        constant=constant,
+        known=placeholder(np.asarray(constant)),
+        shift=shift,
+    )
+
+
+def _posterior_mean(block: GaussianBlock, center: Mapping[Node, np.ndarray]) -> np.ndarray:
+    system = block.system(Values(block, center, NUMPY, 1))
+    with np.errstate(all="ignore"):
+        flat = block.layout.joined(*solve(factorise(system, NUMPY), None))[0]
+    if not np.isfinite(flat).all():
+        raise ModelError(_undetermined(block, system))
+    return flat
+
+
+def _undetermined(block: GaussianBlock, system: System) -> str:
+    """Which member the data and priors do not determine: the largest part of the flattest direction."""
+    precision = dense(block, system)
+    scale = np.sqrt(np.maximum(np.diagonal(precision), 1e-300))
+    _, vectors = np.linalg.eigh(precision / scale[:, None] / scale)
+    worst, start = int(np.argmax(np.abs(vectors[:, 0]) / scale)), 0
+    for member in block.members:
+        if worst < start + member.size:
+            break
+        start += member.size
+    return (
+        f"The posterior is improper: data and priors do not determine {member.name!r} (element "
+        f"{np.unravel_index(worst - start, member.shape or (1,))}). Its prior is flat or all but flat, and a change "
+        "of it can be made up for by others. Give it a proper prior, or leave out what is collinear with it."
+    )
+
+
+def dense(block: GaussianBlock, system: System) -> np.ndarray:
+    """Q at one point as a full matrix (element, element), for messages and tests."""
+    layout = block.layout
+    q = np.zeros((layout.size, layout.size))
+    slots, groups = layout.grid.shape
+    for j in range(groups):
+        present = layout.grid[:, j] >= 0
+        at = layout.grid[present, j]
+        q[np.ix_(at, at)] = system.blocks[0][np.ix_(present, present)][..., j]
+        q[np.ix_(at, layout.border)] = system.coupling[0][present, j]
+        q[np.ix_(layout.border, at)] = system.coupling[0][present, j].T
+    q[np.ix_(layout.border, layout.border)] = system.border[0]
+    return q
+
+

@@ -1,0 +1,150 @@
+"""What is done to each unknown of a model before it is sampled, and why; printable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from html import escape
+
+from finetti.errors import ModelError, unknown_name
+from finetti.geometry.gaussian import GaussianBlock
+from finetti.geometry.layout import TooLarge
+from finetti.geometry.marginal import block_of
+from finetti.geometry.members import Found, find
+from finetti.model.context import Model
+from finetti.model.graph import Node, Random
+
+AUTO, AS_WRITTEN = "auto", "as_written"
+SAMPLED = ("sampled", "centered", "noncentered")
+Geometry = str | Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What is done to one variable.
+
+    Args:
+        name: the variable.
+        what: "integrated out", "on a grid", "sampled", ...
+        why: in words.
+    """
+
+    name: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The geometry chosen for a model.
+
+    Args:
+        decisions: one for each unknown, in the order they were written.
+        block: the linear-Gaussian block, if there is one.
+        engine: "quadrature", "nuts", or "nuts or quadrature" before it is known which.
+        notes: what the engines had to say afterwards.
+    """
+
+    decisions: tuple[Decision, ...]
+    block: GaussianBlock | None
+    engine: str
+    notes: tuple[str, ...] = ()
+
+    def with_engine(self, engine: str, notes: tuple[str, ...]) -> Plan:
+        """The plan as it was carried out."""
+        what = {"quadrature": "on a grid"}.get(engine, "sampled")
+        decisions = tuple(replace(d, what=what) if d.what == "sampled" else d for d in self.decisions)
+        return replace(self, decisions=decisions, engine=engine, notes=notes)
+
+    def __str__(self) -> str:
+        width = max((len(d.name) for d in self.decisions), default=0)
+        action = max((len(d.what) for d in self.decisions), default=0)
+        lines = [f"{d.name:<{width}}  {d.what:<{action}}  {d.why}" for d in self.decisions]
+        return "\n".join([*lines, f"engine: {self.engine}", *self.notes])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        cells = "".join(
+            f"<tr><td>{escape(d.name)}</td><td>{escape(d.what)}</td><td>{escape(d.why)}</td></tr>"
+            for d in self.decisions
+        )
+        notes = "".join(f"<p>{escape(note)}</p>" for note in (f"engine: {self.engine}", *self.notes))
+        head = "<tr><th>variable</th><th>what is done</th><th>why</th></tr>"
+        return f"<table><thead>{head}</thead><tbody>{cells}</tbody></table>{notes}"
+
+
+def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
+    """Decide what `sample` does to each unknown of a model.
+
+    Args:
+        model: the model.
+        geometry: "auto"; "as_written" for plain NUTS; or a mapping from a variable's name to "centered",
+            "noncentered" or "sampled" (its centring learned), which keeps that variable in the chain.
+
+    Raises:
+        ModelError: for another word, or where the posterior is improper in variables that would be integrated out.
+        UnknownNameError: for a name that is no unknown of the model.
+
+    Returns:
+        The plan; `print` it.
+
+    Example:
+        >>> import finetti as pm
+        >>> with pm.Model() as model:
+        ...     tau = pm.HalfCauchy("tau", 5)
+        ...     theta = pm.Normal("theta", 0, tau, shape=3)
+        ...     y = pm.Normal("y", theta, 1, observed=[1.0, 2.0, 0.5])
+        >>> pm.plan(model).decisions[1].what
+        'integrated out'
+    """
+    wishes = _wishes(model, geometry)
+    if geometry == AS_WRITTEN:
+        return Plan(tuple(Decision(str(n.name), "sampled", "as written") for n in model.free), None, "nuts")
+    block, refused = _block(model, {n: f"asked for: {wish}" for n, wish in wishes.items()})
+    members = set(block.members) if block else set()
+    decisions = tuple(_decision(node, members, refused) for node in model.free)
+    return Plan(decisions, block, "nuts or quadrature")
+
+
+def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:
+    """What the user asks for by name."""
+    if isinstance(geometry, str):
+        if geometry not in (AUTO, AS_WRITTEN):
+            raise ModelError(
+                f'geometry must be "auto", "as_written" or a mapping such as {{"theta": "centered"}}; got {geometry!r}.'
+            )
+        return {}
+    nodes = {str(n.name): n for n in model.free}
+    for name, wish in geometry.items():
+        if name not in nodes:
+            raise unknown_name(name, nodes, what="unknown in the model")
+        if wish not in SAMPLED:
+            raise ModelError(f"geometry of {name!r} must be one of {', '.join(SAMPLED)}; got {wish!r}.")
+    return {nodes[name]: wish for name, wish in geometry.items()}
+
+
+def _block(model: Model, excluded: dict[Node, str]) -> tuple[GaussianBlock | None, dict[Node, str]]:
+    """The block, leaving out the largest member as long as the rest touches itself too much."""
+    while True:
+        found = find(model.randoms, model.potentials, model.data, excluded)
+        if not found.members or not _worthwhile(found):
+            return None, dict(found.refused)
+        inside = set(found.members)
+        try:
+            rest = [n for n in model.free if n not in inside]
+            return block_of(found, rest, model.data), dict(found.refused)
+        except TooLarge as error:
+            largest = max(found.members, key=lambda m: m.size)
+            excluded = {**excluded, largest: str(error)}
+
+
+def _worthwhile(found: Found) -> bool:
+    """Members that nothing depends on, and that depend on nothing, gain nothing by being integrated out."""
+    return any(piece.node.observed is not None for piece in found.pieces) or len(found.members) > 1
+
+
+def _decision(node: Random, members: set[Node], refused: Mapping[Node, str]) -> Decision:
+    if node in members:
+        return Decision(str(node.name), "integrated out", "linear and Gaussian given the rest; drawn back exactly")
+    return Decision(str(node.name), "sampled", refused.get(node, ""))

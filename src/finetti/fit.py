@@ -37,7 +37,7 @@ def trace_of(
         if block.name != block.node.name
     }
     groups = {
-        "posterior": _posterior(model, density, flat, rng),
+        "posterior": _posterior(model, density, drawn, rng),
         "unconstrained_posterior": unconstrained,
         "sample_stats": drawn.statistics,
         "observed_data": _observed(model),
@@ -50,18 +50,20 @@ def trace_of(
     return build_trace(groups=groups, dims=dims, coords=coords, attrs=attrs)
 
 
-def _posterior(model: Model, density: Density, flat: np.ndarray, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _posterior(model: Model, density: Density, drawn: Drawn, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Unknowns and deterministics, in the order they were written: (chain, draw, *shape) by name."""
-    chains, draws, _ = flat.shape
+    chains, draws, _ = drawn.flat.shape
     unknown = set(model.free)
     wanted: list[Any] = [n for n in model.named.values() if n in unknown or isinstance(n, Deterministic)]
-    kept = {node.name: np.empty((chains * draws, *node.shape), _kept_type(node)) for node in wanted}
-    rows = flat.reshape(chains * draws, -1)
-    for part in _batches(len(rows), model, density):
-        values = _values(model, density, rows[part], rng)
-        for node, value in zip(wanted, evaluate(wanted, values, lead=1), strict=True):
-            kept[node.name][part] = value
-    return {name: array.reshape(chains, draws, *array.shape[1:]) for name, array in kept.items()}
+    kept = {node.name: np.empty((chains, draws, *node.shape), _kept_type(node)) for node in wanted}
+    for chain, rows in enumerate(drawn.flat):
+        learned = drawn.arguments[chain] if drawn.arguments else density.arguments
+        given = {node: value[None] for node, value in learned.items()}
+        for part in _batches(draws, model, density):
+            values = _values(model, density, rows[part], given, rng)
+            for node, value in zip(wanted, evaluate(wanted, values, lead=1), strict=True):
+                kept[node.name][chain, part] = value
+    return kept
 
 
 def _kept_type(node: Node) -> np.dtype:
@@ -76,9 +78,8 @@ def _batches(total: int, model: Model, density: Density) -> Iterator[slice]:
     return (slice(start, min(start + step, total)) for start in range(0, total, step))
 
 
-def _values(model: Model, density: Density, rows: np.ndarray, rng: np.random.Generator) -> dict[Node, np.ndarray]:
+def _values(model: Model, density: Density, rows: np.ndarray, given: Mapping[Node, Any], rng) -> dict[Node, Any]:
     """All that deterministics may depend on: draws (draw, *shape) of the unknowns, data, observations."""
-    given = density.batched_arguments()
     values: dict[Node, Any] = dict(given)
     with np.errstate(over="ignore", under="ignore"):
         values |= {block.node: value for block, value, _ in constrain(density.blocks, rows, given, lead=1)}

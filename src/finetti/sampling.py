@@ -83,7 +83,7 @@ def sample(
     rng = np.random.default_rng(seed_of_rest)
 
     planned = plan(model, geometry)
-    density = density_of(model, planned.block)
+    density = density_of(model, planned.block, planned.centrings)
     checked_wishes(density, initvals, chains)
     drawn = None if geometry == AS_WRITTEN else draw_exactly(density, chains, settings.draws, rng)
     if drawn is None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from finetti.model.graph import Node
+
 
 @dataclass(frozen=True)
 class Drawn:
@@ -18,9 +20,11 @@ class Drawn:
         statistics: (chain, draw) arrays by ArviZ's names.
         facts: for the trace's attributes.
         notes: sentences for the plan.
+        arguments: of the density, for each chain, where chains have learned coordinates of their own.
     """
 
     flat: np.ndarray
     statistics: Mapping[str, np.ndarray]
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    arguments: tuple[Mapping[Node, np.ndarray], ...] = ()

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from finetti.distributions.bijections import Support
+from finetti.geometry.recenter import Centring
 from finetti.model.evaluate import align, evaluate
-from finetti.model.graph import Node, Random, Shape
+from finetti.model.graph import Node, Random, Shape, ancestors
 from finetti.model.namespace import NUMPY, Namespace
 
 
@@ -23,12 +24,14 @@ class Block:
         support: where it lives.
         start: first position in the flat vector.
         shape: shape of its unconstrained values.
+        centring: its coordinates, for a location-scale latent with a random location or scale.
     """
 
     node: Random
     support: Support
     start: int
     shape: Shape
+    centring: Centring | None = None
 
     @property
     def size(self) -> int:
@@ -45,6 +48,23 @@ class Block:
         """This variable's unconstrained values out of (..., size of the vector)."""
         return flat[..., self.start : self.start + self.size].reshape(flat.shape[:lead] + self.shape)
 
+    @property
+    def transformed(self) -> bool:
+        """Whether the map to the value has a log-determinant other than 0."""
+        return self.centring is not None or bool(self.support.bijection.suffix)
+
+    def forward(self, z: Any, given: Mapping[Node, Any], xp: Namespace, lead: int) -> tuple[Any, Any]:
+        """The variable's value at unconstrained values, and the log-determinants."""
+        if self.centring is not None:
+            return self.centring.forward(xp, z, given, lead)
+        return self.support.bijection.forward(xp, z, *self.bounds(given, xp, lead))
+
+    def inverse(self, value: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
+        """Unconstrained values at a value of the variable."""
+        if self.centring is not None:
+            return self.centring.inverse(value, given, NUMPY)
+        return np.asarray(self.support.bijection.inverse(value, *self.bounds(given, NUMPY, 0)))
+
     def bounds(self, given: Mapping[Node, Any], xp: Namespace, lead: int) -> list[Any]:
         """The values of the parameters that bound the support, aligned with the variable."""
         nodes = self.node.family.bounds_of(self.node.parameters, self.support)
@@ -52,15 +72,38 @@ class Block:
         return [align(v, self.node.ndim) for v in values] if lead else values
 
 
-def blocks_of(free: Sequence[Random]) -> tuple[Block, ...]:
-    """One block after the other, in the order the variables were written."""
+def blocks_of(free: Sequence[Random], centrings: Mapping[Random, Centring] | None = None) -> tuple[Block, ...]:
+    """One block after the other: in the order the variables were written, but none before what its coordinates read."""
+    chosen = dict(centrings or {})
     blocks, start = [], 0
-    for node in free:
+    for node in _ordered(list(free), chosen):
         support = node.family.support_of(node.parameters)
-        block = Block(node, support, start, support.bijection.unconstrained(node.shape))
+        shape = node.shape if node in chosen else support.bijection.unconstrained(node.shape)
+        block = Block(node, support, start, shape, chosen.get(node))
         blocks.append(block)
         start += block.size
     return tuple(blocks)
+
+
+def _ordered(free: list[Random], centrings: dict[Random, Centring]) -> list[Random]:
+    """The variables so that each comes after those its coordinates read; a circle is broken by giving up a centring."""
+    waiting, order = list(free), []
+    while waiting:
+        open_ = set(waiting)
+        ready = next((n for n in waiting if not _read(centrings.get(n)) & open_), None)
+        if ready is None:
+            ready = next(n for n in waiting if n in centrings and centrings[n].standardised)
+            del centrings[ready]
+        waiting = [n for n in waiting if n is not ready]
+        order.append(ready)
+    return order
+
+
+def _read(centring: Centring | None) -> set[Node]:
+    """The random variables a centring's location and scale read."""
+    if centring is None:
+        return set()
+    return {n for n in ancestors([centring.loc, centring.scale]) if isinstance(n, Random)}
 
 
 def constrain(
@@ -80,9 +123,7 @@ def constrain(
     """
     known = dict(given)
     for block in blocks:
-        value, log_det = block.support.bijection.forward(
-            xp, block.take(flat, lead), *block.bounds(known, xp, lead)
-        )
+        value, log_det = block.forward(block.take(flat, lead), known, xp, lead)
         known[block.node] = value
         yield block, value, log_det
 
@@ -90,8 +131,5 @@ def constrain(
 def unconstrain(blocks: Sequence[Block], values: Mapping[Node, np.ndarray], given: Mapping[Node, Any]) -> np.ndarray:
     """The flat vector (unconstrained,) of one point given by the values of the free variables."""
     known = {**given, **values}
-    parts = [
-        np.asarray(b.support.bijection.inverse(np.asarray(values[b.node], float), *b.bounds(known, NUMPY, 0))).ravel()
-        for b in blocks
-    ]
+    parts = [np.asarray(b.inverse(np.asarray(values[b.node], float), known), float).ravel() for b in blocks]
     return np.concatenate(parts) if parts else np.zeros(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from html import escape
 
 from finetti.errors import ModelError, unknown_name
@@ -11,6 +11,7 @@ from finetti.geometry.gaussian import GaussianBlock
 from finetti.geometry.layout import TooLarge
 from finetti.geometry.marginal import block_of
 from finetti.geometry.members import Found, find
+from finetti.geometry.recenter import Centring, centrings
 from finetti.model.context import Model
 from finetti.model.graph import Node, Random
 
@@ -42,12 +43,14 @@ class Plan:
         decisions: one for each unknown, in the order they were written.
         block: the linear-Gaussian block, if there is one.
         engine: "quadrature", "nuts", or "nuts or quadrature" before it is known which.
+        centrings: coordinates of latents that stay in the chain.
         notes: what the engines had to say afterwards.
     """
 
     decisions: tuple[Decision, ...]
     block: GaussianBlock | None
     engine: str
+    centrings: Mapping[Random, Centring] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def with_engine(self, engine: str, notes: tuple[str, ...]) -> Plan:
@@ -103,8 +106,14 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
         return Plan(tuple(Decision(str(n.name), "sampled", "as written") for n in model.free), None, "nuts")
     block, refused = _block(model, {n: f"asked for: {wish}" for n, wish in wishes.items()})
     members = set(block.members) if block else set()
-    decisions = tuple(_decision(node, members, refused) for node in model.free)
-    return Plan(decisions, block, "nuts or quadrature")
+    kept = [node for node in model.free if node not in members]
+    found, words = centrings(kept, [*model.randoms, *model.potentials.values()], wishes)
+    for node in wishes:
+        if node not in found:
+            raise ModelError(f"{node.name!r} has no random location or scale, so there is no centring to choose.")
+    reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
+    decisions = tuple(_decision(node, members, reasons) for node in model.free)
+    return Plan(decisions, block, "nuts or quadrature", found)
 
 
 def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -51,7 +51,8 @@ class ChainLog:
         tuning_gradients: gradient evaluations before the first draw.
         tuning_divergences: among the warmup transitions.
         step: step size now.
-        metric: the metric now.
+        metric: the metric after warmup.
+        arguments: of the density after warmup, with the coordinates learned.
     """
 
     number: int
@@ -64,6 +65,7 @@ class ChainLog:
     tuning_divergences: int = 0
     step: float = float("nan")
     metric: Diagonal | None = None
+    arguments: tuple[np.ndarray, ...] = ()
 
     def note_warmup(self, chunk: Chunk) -> None:
         """Count a chunk of warmup."""
@@ -87,14 +89,33 @@ class ChainLog:
         self.step = float(np.exp(chunk.chain.step.log_average))
 
 
-@dataclass
+@dataclass(frozen=True)
+class Moved:
+    """A chain's place in coordinates that have just been learned: the program's arguments, position and metric."""
+
+    arguments: tuple[np.ndarray, ...]
+    position: np.ndarray
+    metric: Diagonal
+
+
+@dataclass(frozen=True)
 class Runner:
-    """A compiled program with its arguments and settings, applied to one chain."""
+    """A compiled program with its arguments and settings, applied to one chain.
+
+    Args:
+        program: see `compile_program`.
+        arguments: of the density.
+        settings: of the run.
+        rows: transitions in a chunk at most.
+        recentre: learns coordinates from draws and gradients (draw, unconstrained), position and metric; None where
+            there are none to learn.
+    """
 
     program: Callable[..., Chunk]
     arguments: tuple[np.ndarray, ...]
     settings: Settings
     rows: int
+    recentre: Callable[..., Moved] | None = None
 
     def __call__(self, chain: Chain, metric: Diagonal, mode: Mode, length: int) -> Chunk:
         order = Order(
@@ -123,7 +144,9 @@ def live(run: Runner, chain: Chain, log: ChainLog, goal: Goal) -> Iterator[Chain
     windows = Windows([], [])
     for stretch in course(run.settings.tune):
         chain, metric = yield from _warm(run, chain, metric, stretch, windows, log)
-    log.metric = metric
+        if stretch.recentre and run.recentre is not None:
+            run, chain, metric = _recentred(run, chain, metric, windows, log)
+    log.metric, log.arguments = metric, run.arguments
     if not run.settings.tune:
         chain = chain._replace(step=chain.step._replace(log_average=chain.step.log_step))
     yield from _draw(run, chain, metric, log, goal)
@@ -171,6 +194,18 @@ def _warm(run: Runner, chain, metric, stretch: Stretch, windows: Windows, log: C
     if stretch.forget:
         windows.forget()
     return chain, metric
+
+
+def _recentred(run: Runner, chain: Chain, metric: Diagonal, windows: Windows, log: ChainLog):
+    """The chain in coordinates learned from the draws kept, with nothing kept but the metric."""
+    assert run.recentre is not None
+    moved = run.recentre(run.arguments, *windows.later_part(), chain.point.position, metric)
+    windows.clear()
+    run = replace(run, arguments=moved.arguments)
+    chain = chain._replace(point=chain.point._replace(position=moved.position))
+    chunk = run(chain, moved.metric, Mode.EVALUATE, 1)
+    log.tuning_gradients += 1
+    return run, chunk.chain, moved.metric
 
 
 def _draw(run: Runner, chain: Chain, metric: Diagonal, log: ChainLog, goal: Goal) -> Iterator[ChainLog]:

@@ -11,8 +11,9 @@ import numpy as np
 
 from finetti.density import Density
 from finetti.engines.drawn import Drawn
-from finetti.engines.nuts.chain import ChainLog, Goal, Runner, Settings, live
+from finetti.engines.nuts.chain import ChainLog, Goal, Moved, Runner, Settings, live
 from finetti.engines.nuts.program import Record, compile_program, start_chain
+from finetti.engines.nuts.recentring import learned_blocks, recentre, told
 from finetti.engines.progress import progress
 from finetti.engines.run import run_chains
 from finetti.engines.start import start_points
@@ -51,7 +52,8 @@ def draw_by_nuts(
     facts = _facts(settings, logs) | {"interrupted": interrupted}
     facts |= {"compile_time": compiled - began, "sampling_time": time.perf_counter() - compiled}
     flat = np.stack([np.concatenate([r.position for r in log.records]) for log in logs])
-    return Drawn(flat, _statistics(logs), facts)
+    arguments = [dict(zip(density.arguments, log.arguments, strict=True)) for log in logs]
+    return Drawn(flat, _statistics(logs), facts, told(density, arguments), tuple(arguments))
 
 
 def _processors() -> int:
@@ -69,7 +71,18 @@ def _compiled(density: Density, settings: Settings) -> Runner:
     rows = int(np.clip(ROW_NUMBERS // max(density.size, 1), 16, 512))
     levels = max(settings.max_treedepth, 10)
     program = compile_program(log_density, arguments, density.size, rows=rows, levels=levels)
-    return Runner(program, arguments, settings, rows)
+    return Runner(program, arguments, settings, rows, _recentring(density) if learned_blocks(density) else None)
+
+
+def _recentring(density: Density) -> Callable[..., Moved]:
+    """`recentre` for a program that takes its arguments in the density's order."""
+
+    def move(arguments, draws, gradients, position, metric) -> Moved:
+        named = dict(zip(density.arguments, arguments, strict=True))
+        new = recentre(density, named, draws, gradients, position, metric)
+        return Moved(tuple(new.arguments[node] for node in density.arguments), new.position, new.metric)
+
+    return move
 
 
 def _facts(settings: Settings, logs: Sequence[ChainLog]) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from finetti.engines.nuts.program import Mode
 EARLY_PART, LAST_PART = 0.3, 0.15
 EARLY_WINDOW, FIRST_WINDOW, GROWTH = 10, 80, 1.5
 ESTIMATE_EVERY = 20
+RECENTRE_EVERY = 60  # transitions, in the early part
+KEPT_STRETCHES = 6  # before the foreground, for recentring
 
 
 @dataclass(frozen=True)
@@ -30,23 +32,30 @@ class Stretch:
         length: transitions.
         learn: whether the metric is estimated afterwards.
         forget: whether, after that, the background window becomes the foreground.
+        recentre: whether the centring of latents is learned afterwards, from all draws kept.
     """
 
     mode: Mode
     length: int
     learn: bool
     forget: bool
+    recentre: bool = False
 
 
 def course(tune: int) -> Iterator[Stretch]:
     """The stretches of a warmup of `tune` transitions."""
     last = round(LAST_PART * tune)
     early = min(round(EARLY_PART * tune), tune - last)
+    done = 0
     for length in _pieces(early, EARLY_WINDOW):
-        yield Stretch(Mode.EARLY, length, learn=True, forget=length == EARLY_WINDOW)
-    for window in _growing_windows(tune - last - early):
+        done += length
+        recentre = done % RECENTRE_EVERY == 0
+        yield Stretch(Mode.EARLY, length, learn=True, forget=length == EARLY_WINDOW, recentre=recentre)
+    windows = list(_growing_windows(tune - last - early))
+    for number, window in enumerate(windows, start=1):
         for left, length in _countdown(window, ESTIMATE_EVERY):
-            yield Stretch(Mode.LATE, length, learn=True, forget=left == 0)
+            ends = left == 0
+            yield Stretch(Mode.LATE, length, learn=True, forget=ends, recentre=ends and number < len(windows))
     if last:
         yield Stretch(Mode.LATE, last, learn=False, forget=False)
 
@@ -74,10 +83,15 @@ def _growing_windows(total: int) -> Iterator[int]:
 
 @dataclass
 class Windows:
-    """Draws and gradients of the foreground window and, from `background` on, of the window that will follow it."""
+    """Draws and gradients of warmup, stretch by stretch.
+
+    From `foreground` on they make the metric; from `background` on they belong to the window that will replace it.
+    What lies before the foreground is kept for what needs more draws than a metric does.
+    """
 
     draws: list[np.ndarray]
     gradients: list[np.ndarray]
+    foreground: int = 0
     background: int = 0
 
     def add(self, draws: np.ndarray, gradients: np.ndarray) -> None:
@@ -87,10 +101,23 @@ class Windows:
 
     def estimate(self, present: Diagonal) -> Diagonal:
         """The metric of the foreground window; the present one where that holds too little."""
-        draws, gradients = np.concatenate(self.draws), np.concatenate(self.gradients)
+        draws, gradients = (np.concatenate(kept[self.foreground :]) for kept in (self.draws, self.gradients))
         return present if len(draws) < 3 else metrics.from_window(draws, gradients, present)
 
     def forget(self) -> None:
         """Let the background window take the foreground's place and open a new one behind it."""
-        del self.draws[: self.background], self.gradients[: self.background]
-        self.background = len(self.draws)
+        self.foreground, self.background = self.background, len(self.draws)
+        unused = max(0, self.foreground - KEPT_STRETCHES)
+        del self.draws[:unused], self.gradients[:unused]
+        self.foreground, self.background = self.foreground - unused, self.background - unused
+
+    def later_part(self) -> tuple[np.ndarray, np.ndarray]:
+        """The later two thirds of what is kept: draws and gradients."""
+        draws, gradients = np.concatenate(self.draws), np.concatenate(self.gradients)
+        return draws[len(draws) // 3 :], gradients[len(draws) // 3 :]
+
+    def clear(self) -> None:
+        """Start again, in other coordinates."""
+        self.draws.clear()
+        self.gradients.clear()
+        self.foreground = self.background = 0

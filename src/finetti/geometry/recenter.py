@@ -1,0 +1,230 @@
+"""Centred, non-centred, or in between: coordinates of a location-scale latent, learned element by element.
+
+With xi = (theta - loc) / scale, the latent is sampled as x = c loc + scale**c xi, c in [0, 1]: c = 1 is theta itself,
+c = 0 is xi (Gorinova, Moore, Hoffman 2020, ICML, sec. 4.2). It does not matter which of the two the user wrote: a latent
+written as theta ~ Normal(mu, tau) and one written as eta ~ Normal(0, 1) that is used as mu + tau * eta get the same
+coordinates. The c that fits best makes x and the gradient along it most nearly opposite: for a Gaussian their
+correlation is -1, and minimising it minimises the Fisher divergence to a Gaussian whose location and scale are free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from finetti.geometry.affine import REARRANGING, expression
+from finetti.model.evaluate import align, evaluate, is_static
+from finetti.model.graph import Apply, Constant, Deterministic, Node, Random, ancestors, apply, as_node
+from finetti.model.namespace import Namespace
+
+CANDIDATES = np.linspace(0.0, 1.0, 11)
+START = 0.5
+BORROWED = 50  # draws at which an element's own correlation counts as much as the mean over its variable
+
+
+@dataclass(frozen=True)
+class Centring:
+    """The coordinates of one latent.
+
+    Args:
+        loc, scale: its location and scale, that broadcast to its shape.
+        standardised: whether the latent as written is xi rather than theta.
+        place: the node under which c is given; its value is where c starts.
+        learned: whether c changes during warmup.
+    """
+
+    loc: Node
+    scale: Node
+    standardised: bool
+    place: Constant
+    learned: bool
+
+    def forward(self, xp: Namespace, x: Any, given: Mapping[Node, Any], lead: int) -> tuple[Any, Any]:
+        """The latent's value at x, and the log-determinant for each element."""
+        loc, log_scale, c = self._parts(xp, given, lead)
+        xi = (x - c * loc) * xp.exp(-c * log_scale)
+        if self.standardised:
+            return xi, -c * log_scale + 0.0 * x
+        return loc + xp.exp(log_scale) * xi, (1.0 - c) * log_scale + 0.0 * x
+
+    def inverse(self, value: np.ndarray, given: Mapping[Node, Any], xp: Namespace) -> np.ndarray:
+        """x at a value of the latent."""
+        loc, log_scale, c = self._parts(xp, given, 0)
+        xi = value if self.standardised else (value - loc) * np.exp(-log_scale)
+        return c * loc + np.exp(c * log_scale) * xi
+
+    def _parts(self, xp: Namespace, given: Mapping[Node, Any], lead: int) -> tuple[Any, Any, Any]:
+        loc, scale = evaluate([self.loc, self.scale], given, xp=xp, lead=lead)
+        rank = len(self.place.shape)
+        if lead:
+            loc, scale = align(loc, rank), align(scale, rank)
+        return loc, xp.log(scale), given[self.place]
+
+    def standardise(self, xp: Namespace, x: Any, given: Mapping[Node, Any]) -> tuple[Any, Any, Any]:
+        """xi, loc and log scale (draw, *shape) at draws of x."""
+        loc, log_scale, c = self._parts(xp, given, 1)
+        return (x - c * loc) * xp.exp(-c * log_scale), loc + 0.0 * x, log_scale + 0.0 * x
+
+
+def centrings(
+    free: Sequence[Random], roots: Iterable[Node], wishes: Mapping[Node, str]
+) -> tuple[dict[Random, Centring], dict[Node, str]]:
+    """The latents that get coordinates of their own.
+
+    Args:
+        free: free variables that are sampled, in the order they were written.
+        roots: everything the model consists of, to see how a latent is used.
+        wishes: for some latents "centered", "noncentered" or "sampled".
+
+    Returns:
+        Centrings, and words for the plan.
+    """
+    users = _users(roots)
+    found: dict[Random, Centring] = {}
+    words: dict[Node, str] = {}
+    for node in free:
+        pair = _own(node) or _as_used(node, users)
+        if pair is None:
+            continue
+        loc, scale, standardised = pair
+        wish = wishes.get(node, "sampled")
+        start = {"centered": 1.0, "noncentered": 0.0}.get(wish, START)
+        value = np.full(node.shape, start)
+        found[node] = Centring(loc, scale, standardised, Constant(value.shape, value.dtype, value), wish == "sampled")
+        written = "non-centred" if standardised else "centred"
+        words[node] = f"written {written}; centring " + ("learned for each element" if wish == "sampled" else f"kept: {wish}")
+    return found, words
+
+
+def _own(node: Random) -> tuple[Node, Node, bool] | None:
+    """Location and scale of a latent written centred, if either is random."""
+    pair = node.family.location_scale
+    if pair is None:
+        return None
+    names = [p.name for p in node.family.parameters]
+    loc, scale = (node.parameters[names.index(name)] for name in pair)
+    return None if is_static(loc) and is_static(scale) else (loc, scale, False)
+
+
+def _users(roots: Iterable[Node]) -> dict[Node, list[Node]]:
+    """For each node, the nodes that read it."""
+    users: dict[Node, list[Node]] = {}
+    for node in ancestors(roots):
+        for child in dict.fromkeys(node.inputs):
+            users.setdefault(child, []).append(node)
+    return users
+
+
+def _as_used(node: Random, users: Mapping[Node, list[Node]]) -> tuple[Node, Node, bool] | None:
+    """Location and scale of a latent written non-centred: one use, multiplied by a random scale, perhaps added to."""
+    pair = node.family.location_scale
+    if pair is None or not _is_standard(node, pair):
+        return None
+    at, scale, picked = _scale_of(node, users)
+    if scale is None:
+        return None
+    return _loc_of(at, node, users, picked), scale, True
+
+
+def _is_standard(node: Random, pair: tuple[str, str]) -> bool:
+    names = [p.name for p in node.family.parameters]
+    loc, scale = (node.parameters[names.index(name)] for name in pair)
+    return all(
+        isinstance(n, Constant) and (n.value == value).all() for n, value in ((loc, 0.0), (scale, 1.0))
+    )
+
+
+def _step(at: Node, users: Mapping[Node, list[Node]]) -> Node | None:
+    """The one node that reads this one in an expression; Deterministics beside it do not count."""
+    readers = [n for n in users.get(at, []) if not isinstance(n, Random)]
+    expressions = [n for n in readers if isinstance(n, Apply)]
+    named = [n for n in readers if isinstance(n, Deterministic)]
+    if len(expressions) == 1 and not any(users.get(n) for n in named):
+        return expressions[0]
+    return named[0] if not expressions and len(named) == 1 else None
+
+
+def _scale_of(node: Random, users: Mapping[Node, list[Node]]) -> tuple[Node, Node | None, bool]:
+    """Follow the latent to where it is multiplied: that node, the other factor, and whether it was indexed before."""
+    at: Node = node
+    picked = False
+    while True:
+        above = _step(at, users)
+        if isinstance(above, Deterministic):
+            at = above
+        elif isinstance(above, Apply) and above.op.name in REARRANGING and above.arguments[0] is at:
+            at, picked = above, True
+        elif isinstance(above, Apply) and above.op.name == "multiply":
+            other = above.arguments[1] if above.arguments[0] is at else above.arguments[0]
+            fits = other.size == 1 or (not picked and np.broadcast_shapes(other.shape, node.shape) == node.shape)
+            usable = fits and not is_static(other) and not _reads(other, node)
+            return above, _fitted(other, node) if usable else None, picked
+        else:
+            return at, None, picked
+
+
+def _loc_of(at: Node, node: Random, users: Mapping[Node, list[Node]], picked: bool) -> Node:
+    """What is added to the scaled latent and is the same for all elements, or one for each."""
+    loc: Node = as_node(0.0)
+    while True:
+        above = _step(at, users)
+        if isinstance(above, Deterministic):
+            at = above
+        elif isinstance(above, Apply) and above.op.name in REARRANGING and above.arguments[0] is at:
+            at, picked = above, True
+        elif isinstance(above, Apply) and above.op.name == "add":
+            other = above.arguments[1] if above.arguments[0] is at else above.arguments[0]
+            for summand in _summands(other):
+                alike = not picked and np.broadcast_shapes(summand.shape, node.shape) == node.shape
+                if (summand.size == 1 or alike) and not _reads(summand, node):
+                    loc = apply("add", loc, _fitted(summand, node))
+            at = above
+        else:
+            return loc
+
+
+def _summands(node: Node) -> list[Node]:
+    inner = node.value if isinstance(node, Deterministic) else node
+    if isinstance(inner, Apply) and inner.op.name == "add":
+        return [s for a in inner.arguments for s in _summands(a)]
+    return [inner]
+
+
+def _fitted(other: Node, node: Random) -> Node:
+    """A node that broadcasts against the latent: a single number loses axes it has too many."""
+    return apply("reshape", other, shape=()) if other.size == 1 and other.ndim > node.ndim else other
+
+
+def _reads(other: Node, node: Random) -> bool:
+    return any(n is node for n in expression(other, {}))
+
+
+def fitted_c(xi, loc, log_scale, gradient, present: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The best c for each element, from draws.
+
+    Args:
+        xi, loc, log_scale: (draw, *shape).
+        gradient: (draw, *shape) of the log density along the present coordinate, parents held.
+        present: (*shape) the c of that coordinate.
+
+    Returns:
+        c (*shape), and the standard deviations over the draws of the new coordinate and of the gradient along it.
+    """
+    along_xi = gradient * np.exp(present * log_scale)
+    shape = (len(CANDIDATES), *present.shape)
+    correlation, spread, steepness = np.empty(shape), np.empty(shape), np.empty(shape)
+    for k, c in enumerate(CANDIDATES):
+        x, g = c * loc + np.exp(c * log_scale) * xi, along_xi * np.exp(-c * log_scale)
+        spread[k], steepness[k] = x.std(axis=0), g.std(axis=0)
+        with np.errstate(all="ignore"):
+            value = ((x - x.mean(axis=0)) * (g - g.mean(axis=0))).mean(axis=0) / (spread[k] * steepness[k])
+        correlation[k] = np.where(np.isfinite(value), value, 0.0)
+    together = correlation.mean(axis=tuple(range(1, correlation.ndim)), keepdims=True)
+    own = len(xi) / (len(xi) + BORROWED)
+    best = (own * correlation + (1.0 - own) * together).argmin(axis=0)
+    pick = np.expand_dims(best, 0)
+    at_best = [np.take_along_axis(a, pick, axis=0)[0] for a in (spread, steepness)]
+    return CANDIDATES[best], at_best[0], at_best[1]

@@ -218,9 +218,7 @@ def test_the_file_is_closed_after_loading(trace, tmp_path):
     np.testing.assert_array_equal(back["theta"], trace["theta"])  # read before, not now
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"\x80\x04K\x01.", b"\x89HDF\r\n\x1a\n broken", b"PK\x03\x04 broken"]
-)
+@pytest.mark.parametrize("content", [b"", b"\x80\x04K\x01.", b"\x89HDF\r\n\x1a\n broken", b"PK\x03\x04 broken"])
 def test_loading_something_else(tmp_path, content):
     file = tmp_path / "fit.nc"
     file.write_bytes(content)
@@ -257,9 +255,7 @@ def test_parts_that_do_not_fit(variables, dims, coords, message):
 def test_arviz_reads_it():
     """ESS of 800 seeded independent draws; outside (400, 1600) with chance far below 1e-6."""
     theta = np.random.default_rng(1).normal(size=(4, 200, 3))
-    trace = build_trace(
-        groups={"posterior": {"theta": theta}}, dims={"theta": ["school"]}, coords={"school": SCHOOLS}
-    )
+    trace = build_trace(groups={"posterior": {"theta": theta}}, dims={"theta": ["school"]}, coords={"school": SCHOOLS})
     assert arviz_base.convert_to_datatree(trace) is trace
     assert arviz_base.extract(trace, var_names="theta").sizes == {"school": 3, "sample": 800}
     summary = arviz_stats.summary(trace, round_to=8)

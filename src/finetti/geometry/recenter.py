@@ -22,7 +22,7 @@ from finetti.model.namespace import Namespace
 
 CANDIDATES = np.linspace(0.0, 1.0, 11)
 START = 0.5
-BORROWED = 50  # draws at which an element's own correlation counts as much as the mean over its variable
+BORROWED = 10  # draws at which an element's own correlation counts as much as the mean over its variable
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,7 @@ def _values(model: Model, density: Density, rows: np.ndarray, given: Mapping[Nod
         values |= {block.node: value for block, value, _ in constrain(density.blocks, rows, given, lead=1)}
     values |= {node: array[None] for node, array in model.data.items()}
     if density.gaussian is not None:
-        values |= density.gaussian.draw(values, rng)
+        values |= density.gaussian.draw(values, len(rows), rng)
     for node in model.observed:
         values[node] = evaluate([node.observed], values, lead=1)[0]
     return values

@@ -71,16 +71,34 @@ def on_grid(evaluate: Evaluate, start: np.ndarray, *, most: float = np.inf) -> G
     """
     count = _Counting(evaluate, most)
     try:
-        mode = _climb(count, start)
+        modes = [_climb(count, start + shift) for shift in _shifts(len(start))]
+        heights = np.array([count(mode[None])[0] for mode in modes])
+        mode = modes[int(heights.argmax())]
         turn = _curvature(count, mode)
         ends = None if turn is None else _ends(count, mode, turn)
-        return None if ends is None else _refined(count, mode, turn, ends)
+        if turn is None or ends is None or not _all_inside(modes, heights, mode, turn, ends):
+            return None
+        return _refined(count, mode, turn, ends)
     except _TooMany:
         return None
 
 
 class _TooMany(Exception):
     """More evaluations than allowed."""
+
+
+def _shifts(d: int) -> np.ndarray:
+    """Where else to look for modes: either side of the start, along each coordinate."""
+    return 4.0 * np.concatenate([np.zeros((1, d)), np.eye(d), -np.eye(d)])
+
+
+def _all_inside(modes, heights: np.ndarray, mode: np.ndarray, turn: np.ndarray, ends: np.ndarray) -> bool:
+    """Whether every place found that is nearly as high as the mode lies within the ends."""
+    for other, height in zip(modes, heights, strict=True):
+        place = np.linalg.solve(turn, other - mode)
+        if height > heights.max() - DROP and ((place < ends[:, 0]) | (place > ends[:, 1])).any():
+            return False
+    return True
 
 
 class _Counting:
@@ -138,6 +156,8 @@ def _ends(evaluate: Evaluate, mode: np.ndarray, turn: np.ndarray) -> np.ndarray 
     for _ in range(60):
         axes = [np.linspace(low, high, 33) for low, high in ends]
         values = evaluate(mode + _mesh(axes) @ turn.T).reshape([33] * d)
+        if not np.isfinite(values.max()):
+            return None
         rims = np.array([[_rim(values, k, 0), _rim(values, k, -1)] for k in range(d)])
         open_ends = rims > values.max() - DROP
         if not open_ends.any():
@@ -200,7 +220,7 @@ def _filled(evaluate: Evaluate, mode, turn, axes, coarse: np.ndarray) -> np.ndar
 def _moments(axes: tuple[np.ndarray, ...], values: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
     """Log normalising constant (trapezoidal rule), and mean and sd along each grid axis."""
     top = values.max()
-    weight = np.exp(values - top)
+    weight = np.exp(values - top)  # at least 1 somewhere
     cell = float(np.prod([axis[1] - axis[0] for axis in axes]))
     total = weight.sum()
     mesh = _mesh(axes)
@@ -211,6 +231,8 @@ def _moments(axes: tuple[np.ndarray, ...], values: np.ndarray) -> tuple[float, n
 
 def _change(old, new) -> float:
     """Largest change from one grid to the next, in the units of BOUND."""
+    if not (new[2] > 0).all():  # all mass at one point: the grid is far too coarse
+        return np.inf
     means, sds = np.abs(old[1] - new[1]) / new[2], np.abs(old[2] / new[2] - 1.0)
     return float(max(abs(old[0] - new[0]), means.max(), sds.max()))
 
@@ -218,13 +240,13 @@ def _change(old, new) -> float:
 def _interpolation_error(axes, values: np.ndarray, finer: np.ndarray) -> float:
     """Total variation between the density on the finer grid and its interpolation from the coarser one."""
     _, guessed = _finer(axes, values, 2)
-    density, guess = np.exp(finer - finer.max()), np.exp(guessed - finer.max())
+    density, guess = np.exp(finer - finer.max()), np.exp(np.minimum(guessed - finer.max(), 50.0))
     return float(0.5 * np.abs(density / density.sum() - guess / guess.sum()).sum())
 
 
 def _finer(axes, values: np.ndarray, times: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     """The log density on a grid `times` finer, by cubics through four neighbours along each axis in turn."""
-    floor = np.maximum(values, values.max() - 2 * DROP)
+    floor = np.maximum(values, values.max() - 2 * DROP)  # far down only that it is far down counts
     fine_axes = []
     for k, axis in enumerate(axes):
         floor = np.moveaxis(_cubic(np.moveaxis(floor, k, 0), times), 0, k)
@@ -239,7 +261,8 @@ def _cubic(values: np.ndarray, times: int) -> np.ndarray:
     left = np.clip(at // times - 1, 0, n - 4)
     t = at / times - left
     weights = np.stack([
-        -(t - 1) * (t - 2) * (t - 3) / 6, t * (t - 2) * (t - 3) / 2, -t * (t - 1) * (t - 3) / 2, t * (t - 1) * (t - 2) / 6,
+        -(t - 1) * (t - 2) * (t - 3) / 6, t * (t - 2) * (t - 3) / 2,
+        -t * (t - 1) * (t - 3) / 2, t * (t - 1) * (t - 2) / 6,
     ])  # fmt: skip
     shape = (-1,) + (1,) * (values.ndim - 1)
     return sum(weights[k].reshape(shape) * values[left + k] for k in range(4))

@@ -7,6 +7,10 @@ the form; anything else ends it.
 
     e[row] = sum over terms, sum over m:  weight[row, m] * product of factors[row, m] * z[index[row, m]]
 
+A latent is read in standardised coordinates: theta ~ Normal(m, s) is m + s z with z ~ Normal(0, 1), where m is read in
+turn, up to the top of the hierarchy. So a model has the same forms whichever way it was written, and nothing is ever
+divided by a scale that may be all but zero.
+
 The part without a latent is a term too, with no latent. Rearrangements (indexing, reshaping, stacking) are applied to
 row numbers once, and the arrays of every term follow.
 """
@@ -20,9 +24,10 @@ from typing import Any
 import numpy as np
 
 from finetti.model.evaluate import static_value
-from finetti.model.graph import Apply, Deterministic, Node, Random, Shape
+from finetti.model.graph import Apply, Deterministic, Node, Random, Shape, apply
 from finetti.model.namespace import NUMPY
 
+MAX_TERMS = 64
 REARRANGING = frozenset({"getitem", "reshape", "broadcast_to", "transpose", "diagonal"})
 
 
@@ -148,13 +153,37 @@ class Reader:
     def _read(self, node: Node) -> Form:
         match node:
             case Random():
-                index = np.arange(node.size).reshape(*node.shape, 1)
-                return Form(node.shape, (Term(node, index, np.ones(index.shape)),))
+                return self._latent(node)
             case Deterministic():
                 return self._of(node.value)
             case Apply():
                 return self._apply(node)
         raise NotAffine("it is entered in an unknown way", self._touched[node])
+
+    def _latent(self, node: Random) -> Form:
+        """A latent as its mean plus its scale times a standard normal; as it is, where its prior is flat."""
+        index = np.arange(node.size).reshape(*node.shape, 1)
+        own = Form(node.shape, (Term(node, index, np.ones(index.shape)),))
+        if not node.parameters:
+            return own
+        mean, scale = node.parameters
+        self._refuse_if_read(scale, "it enters a scale")
+        if scale.ndim - node.family.event_ndim > 1:
+            raise NotAffine("its covariance differs from vector to vector", frozenset({node}))
+        if node.family.event_ndim:
+            matrix = self.monomial(apply("transpose", scale, axes=(1, 0)))
+            spread = _product_with(matrix, scale.shape, own, node.shape, flipped=True)
+            spread = Form(node.shape, tuple(t.at(lambda a: a.reshape(*node.shape, a.shape[-1])) for t in spread.terms))
+        else:
+            spread = _scaled(own, self.monomial(scale), node.shape)
+        form = _sum(self.form(mean), spread, node.shape)
+        if len(form.terms) > MAX_TERMS:
+            raise NotAffine("it stands at the end of a long chain of latents", frozenset({node}))
+        return form
+
+    def _refuse_if_read(self, node: Node, why: str) -> None:
+        if self.touched(node):
+            raise NotAffine(why, self._touched[node])
 
     def _of(self, node: Node) -> Form:
         return self._forms[node] if self._touched[node] else self._constant(node)

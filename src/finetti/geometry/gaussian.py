@@ -1,6 +1,7 @@
 """The linear-Gaussian block: its marginal density, and draws of its members given everything else.
 
-Given the other unknowns phi the joint log density of the members z is quadratic, -1/2 z'Qz + h'z + c, so that
+The members are taken in standardised coordinates z (see `affine`). Given the other unknowns phi their joint log density
+is quadratic, -1/2 z'Qz + h'z + c, so that
 
     log p(phi, y) = c + 1/2 h'Q^-1 h - 1/2 log|Q| + (dim z)/2 log 2 pi,       z | phi, y ~ N(Q^-1 h, Q^-1).
 
@@ -23,7 +24,7 @@ import numpy as np
 
 from finetti.geometry.layout import Layout, System
 from finetti.geometry.rows import Rows, Slot
-from finetti.model.evaluate import evaluate
+from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Constant, Node, Random
 from finetti.model.namespace import NUMPY, Namespace
 
@@ -134,23 +135,36 @@ class GaussianBlock:
         entries = values.shared_entries() + sum(values.varying_entries(v) for v in self.varying)
         return self.layout.split(entries, values.xp)
 
-    def draw(self, given: Mapping[Node, Any], rng: np.random.Generator) -> dict[Random, np.ndarray]:
+    def draw(self, given: Mapping[Node, Any], draws: int, rng: np.random.Generator) -> dict[Random, np.ndarray]:
         """A draw of every member for each draw of phi, exact given phi.
 
         Args:
             given: values by node, each (draw, *shape) or (1, *shape).
+            draws: how many; more than phi has only where the members do not depend on it.
             rng: source of random numbers.
 
         Returns:
             Members' values (draw, *shape).
         """
         factors = factorise(self.system(Values(self, given, NUMPY, 1)), NUMPY)
-        flat = self.layout.joined(*solve(factors, rng)) + self.shift
-        values, start = {}, 0
+        flat = self.layout.joined(*solve(factors, draws, rng)) + self.shift
+        values, start = dict(given), 0
         for member in self.members:
-            values[member] = flat[:, start : start + member.size].reshape(-1, *member.shape)
+            z = flat[:, start : start + member.size].reshape(-1, *member.shape)
+            values[member] = _from_standard(member, z, values)
             start += member.size
-        return values
+        return {member: values[member] for member in self.members}
+
+
+def _from_standard(member: Random, z: np.ndarray, values: Mapping[Node, Any]) -> np.ndarray:
+    """A member's value (draw, *shape) at its standardised coordinates, its own location and scale given."""
+    if not member.parameters:
+        return z
+    mean, scale = evaluate(member.parameters, values, lead=1)
+    if member.family.event_ndim:
+        vectors = z.reshape(len(z), -1, z.shape[-1])
+        return align(mean, member.ndim) + np.matmul(vectors, np.swapaxes(scale, -1, -2)).reshape(z.shape)
+    return align(mean, member.ndim) + align(scale, member.ndim) * z
 
 
 class Values:
@@ -267,22 +281,26 @@ def _cholesky_or_nan(matrix: np.ndarray) -> np.ndarray:
         return np.full_like(matrix, np.nan)
 
 
-def solve(factors: Factors, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
+def solve(factors: Factors, draws: int, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
     """Draws (draw, slot, group) of the blocks and (draw, border) of the border; without `rng` the mean of each."""
-    pull = factors.border_pull
-    noise = (lambda shape: 0.0) if rng is None else rng.standard_normal
-    border = np.zeros(pull.shape)
-    if pull.shape[-1]:
-        border = np.linalg.solve(np.swapaxes(factors.border, -1, -2), (pull + noise(pull.shape))[..., None])[..., 0]
+
+    def noisy(pull: np.ndarray) -> np.ndarray:
+        shape = (draws, *pull.shape[1:])
+        return np.broadcast_to(pull, shape) if rng is None else pull + rng.standard_normal(shape)
+
+    right = noisy(factors.border_pull)
+    border = np.zeros(right.shape)
+    if right.shape[-1]:
+        border = np.linalg.solve(np.swapaxes(factors.border, -1, -2), right[..., None])[..., 0]
     slots = len(factors.lower)
     z: list = [None] * slots
     for i in reversed(range(slots)):
-        right = factors.block_pull[i] + noise(factors.block_pull[i].shape)
+        right = noisy(factors.block_pull[i])
         right = right - np.matmul(factors.coupling[i], border[..., None])[..., 0]
         right = right - sum(factors.lower[m][i] * z[m] for m in range(i + 1, slots))
         z[i] = right / factors.lower[i][i]
     groups = factors.block_pull[0].shape[-1] if slots else 0
-    return np.stack(z, axis=-2) if slots else np.zeros((len(border), 0, groups)), border
+    return np.stack(z, axis=-2) if slots else np.zeros((draws, 0, groups)), border
 
 
 def sorted_out(rows: Sequence[Rows], layout: Layout) -> tuple[Shared, tuple[Varying, ...]]:

@@ -11,7 +11,7 @@ from finetti.geometry.center import central_values
 from finetti.geometry.gaussian import GaussianBlock, Values, factorise, placeholder, solve, sorted_out
 from finetti.geometry.layout import System, arrange
 from finetti.geometry.members import Found
-from finetti.geometry.rows import compressed
+from finetti.geometry.rows import compressed, standard
 from finetti.model.graph import Node, Random
 from finetti.model.namespace import NUMPY
 
@@ -31,14 +31,33 @@ def block_of(found: Found, free: Sequence[Random], data: Mapping[Node, np.ndarra
     block = _around(found, np.zeros(sum(m.size for m in found.members)))
     center = {node: np.asarray(value)[None] for node, value in central_values(free, data).items()}
     mean = _posterior_mean(block, center)
-    return _around(found, mean) if mean.any() else block
+    shift = np.where(_read_as_is(found), mean, 0.0)
+    return _around(found, shift) if shift.any() else block
+
+
+def _offsets(members: Sequence[Random]) -> dict[Node, int]:
+    offsets: dict[Node, int] = {}
+    for member in members:
+        offsets[member] = sum(m.size for m in offsets)
+    return offsets
+
+
+def _read_as_is(found: Found) -> np.ndarray:
+    """(element,) whether every row reads the element with known weights: then its mean can be taken off the data."""
+    offsets = _offsets(found.members)
+    known = np.ones(sum(m.size for m in found.members), bool)
+    for piece in found.pieces:
+        for term in piece.residual.terms:
+            if term.latent is not None and term.factors:
+                known[offsets[term.latent] + np.unique(term.index)] = False
+    return known
 
 
 def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
-    offsets: dict[Node, int] = {}
-    for member in found.members:
-        offsets[member] = sum(m.size for m in offsets)
+    offsets = _offsets(found.members)
     rows = [compressed(piece.residual, piece.scale, offsets, shift) for piece in found.pieces]
+    proper = [offsets[m] + np.arange(m.size) for m in found.members if m.parameters]
+    rows.append(standard(np.concatenate([np.zeros(0, int), *proper]), shift))
     layout = arrange(found.members, rows)
     shared, varying = sorted_out(rows, layout)
     constant = sum(piece.constant for piece in rows)
@@ -59,7 +78,7 @@ def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
 def _posterior_mean(block: GaussianBlock, center: Mapping[Node, np.ndarray]) -> np.ndarray:
     system = block.system(Values(block, center, NUMPY, 1))
     with np.errstate(all="ignore"):
-        flat = block.layout.joined(*solve(factorise(system, NUMPY), None))[0]
+        flat = block.layout.joined(*solve(factorise(system, NUMPY), 1, None))[0]
     if not np.isfinite(flat).all():
         raise ModelError(_undetermined(block, system))
     return flat

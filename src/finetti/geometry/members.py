@@ -20,11 +20,11 @@ from finetti.model.graph import Node, Random, apply
 
 @dataclass(frozen=True)
 class Piece:
-    """One Normal of the block: its residual as an affine form, its scale, and a log term of the members' kind.
+    """One observed Normal that members reach.
 
     Args:
-        node: the variable, a member or an observation.
-        residual: value minus mean; whitened for a multivariate normal.
+        node: the variable.
+        residual: value minus mean as an affine form, whitened for a multivariate normal.
         scale: standard deviation of the residual.
         log_term: expression whose sum, times `repeats`, the log density has besides.
     """
@@ -59,7 +59,7 @@ def find(
     """  # fmt: skip
     refused: dict[Node, str] = dict(excluded)
     free = [n for n in randoms if n.observed is None and n not in refused]
-    members = [n for n in free if n.family in (Normal, MvNormal, Flat)]
+    members = [n for n in free if n.family in (Normal, MvNormal, Flat) and n.size]
     refused |= {
         n: f"its prior is {n.family.__name__}, not Normal" for n in free if n.family not in (Normal, MvNormal, Flat)
     }
@@ -87,17 +87,15 @@ def _pieces(randoms: Sequence[Random], potentials: Mapping[str, Node], reader: R
         _strike(reader.touched(node), f"it enters the potential {name!r}")
     pieces = []
     for node in randoms:
-        member = node in reader.latents
         touched = frozenset().union(*(reader.touched(p) for p in node.parameters))
-        if not member and not touched:
-            continue
-        if not member and node.observed is None:
+        if node in reader.latents:
+            _read(node, node, reader)
+        elif touched and node.observed is None:
             _strike(touched, f"{node.name!r} depends on it and cannot be integrated out itself")
-        if node.family is Flat:
-            continue
-        if node.family not in (Normal, MvNormal):
+        elif touched and node.family not in (Normal, MvNormal):
             _strike(touched, f"{node.name!r} depends on it and is {node.family.__name__}, not Normal")
-        pieces.append(_piece(node, reader))
+        elif touched and node.size:
+            pieces.append(_piece(node, reader))
     return tuple(pieces)
 
 
@@ -106,23 +104,28 @@ def _strike(latents: frozenset[Node], why: str) -> None:
         raise _Struck(latents, why)
 
 
+def _read(root: Node, node: Random, reader: Reader) -> Form:
+    """The affine form of an expression of `node`, or the end of this round."""
+    try:
+        return reader.form(root)
+    except NotAffine as error:
+        raise _Struck(error.latents, f"it does not enter the mean of {node.name!r} linearly: {error.why}") from None
+
+
 def _piece(node: Random, reader: Reader) -> Piece:
     mean, scale = node.parameters
     what = "scale" if node.family is Normal else "covariance"
     _strike(reader.touched(scale), f"it enters the {what} of {node.name!r}")
-    residual: Node = apply("subtract", node if node.observed is None else node.observed, mean)
+    residual: Node = apply("subtract", node.observed, mean)
     log_term, repeats, deviation = None, 1, scale
     if node.family is MvNormal:
         if scale.ndim > 2:
-            _strike(frozenset({node}) & reader.latents | reader.touched(mean), f"the covariance of {node.name!r} varies")
+            _strike(reader.touched(mean), f"the covariance of {node.name!r} varies")
         whitening = apply("transpose", apply("inverse", scale), axes=(1, 0))
         residual, deviation = apply("matmul", residual, whitening), apply("broadcast_to", 1.0, shape=residual.shape)
         log_term = apply("negative", apply("log", apply("diagonal", scale)))
         repeats = residual.size // scale.shape[0]
-    try:
-        form = reader.form(residual)
-    except NotAffine as error:
-        raise _Struck(error.latents, f"it does not enter the mean of {node.name!r} linearly: {error.why}") from None
+    form = _read(residual, node, reader)
     return Piece(node, form, _over(reader.monomial(deviation), residual.shape), log_term, repeats)
 
 

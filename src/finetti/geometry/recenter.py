@@ -22,7 +22,6 @@ from finetti.model.namespace import Namespace
 
 CANDIDATES = np.linspace(0.0, 1.0, 11)
 START = 0.5
-BORROWED = 10  # draws at which an element's own correlation counts as much as the mean over its variable
 
 
 @dataclass(frozen=True)
@@ -222,9 +221,7 @@ def fitted_c(xi, loc, log_scale, gradient, present: np.ndarray) -> tuple[np.ndar
         with np.errstate(all="ignore"):
             value = ((x - x.mean(axis=0)) * (g - g.mean(axis=0))).mean(axis=0) / (spread[k] * steepness[k])
         correlation[k] = np.where(np.isfinite(value), value, 0.0)
-    together = correlation.mean(axis=tuple(range(1, correlation.ndim)), keepdims=True)
-    own = len(xi) / (len(xi) + BORROWED)
-    best = (own * correlation + (1.0 - own) * together).argmin(axis=0)
+    best = correlation.argmin(axis=0)
     pick = np.expand_dims(best, 0)
     at_best = [np.take_along_axis(a, pick, axis=0)[0] for a in (spread, steepness)]
     return CANDIDATES[best], at_best[0], at_best[1]

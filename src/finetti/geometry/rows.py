@@ -84,6 +84,24 @@ def compressed(residual: Form, scale: Monomial, offsets: Mapping[Node, int], shi
     )  # fmt: skip
 
 
+def standard(position: np.ndarray, shift: np.ndarray) -> Rows:
+    """The rows of members in standardised coordinates: element minus nothing, over one.
+
+    Args:
+        position: (element,) the elements that have a standard normal prior.
+        shift: (element,) see `compressed`.
+    """
+    weight = np.stack([np.ones(len(position)), shift[position]], axis=1)
+    return Rows(
+        position=np.stack([position, np.full(len(position), CONSTANT)], axis=1),
+        products=weight[:, :, None] * weight[:, None, :],
+        slots=(),
+        log_scale=(),
+        counts=np.ones(len(position)),
+        constant=-0.5 * len(position) * np.log(2 * np.pi),
+    )
+
+
 def _shifted(form: Form, offsets: Mapping[Node, int], shift: np.ndarray) -> Form:
     """The form in the members' distance from `shift`: every term gains a known part."""
     known = [

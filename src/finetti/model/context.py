@@ -337,7 +337,22 @@ def potential(name: str, var: Any) -> Node:
 
 
 def set_data(new_data: Mapping[str, Any], model: Model | None = None) -> None:
-    """Replace the values of several `Data` at once; see `Model.set_data`."""
+    """Replace the values of several `Data`, one after the other.
+
+    Args:
+        new_data: arrays by name, each of the shape it replaces.
+        model: by default the one being written.
+
+    Raises:
+        UnknownNameError: no `Data` of a name.
+        ShapeError, DataError: values that do not fit; the old ones stay.
+
+    Example:
+        >>> import finetti as pm
+        >>> with pm.Model() as model:
+        ...     x = pm.Data("x", [0.0, 1.0])
+        >>> pm.set_data({"x": [2.0, 3.0]}, model)
+    """
     model = model or Model.current()
     for name, values in new_data.items():
         model.set_data(name, values)

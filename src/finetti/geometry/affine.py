@@ -168,7 +168,7 @@ class Reader:
             return own
         mean, scale = node.parameters
         self._refuse_if_read(scale, "it enters a scale")
-        if scale.ndim - node.family.event_ndim > 1:
+        if node.family.event_ndim and scale.ndim > 2:
             raise NotAffine("its covariance differs from vector to vector", frozenset({node}))
         if node.family.event_ndim:
             matrix = self.monomial(apply("transpose", scale, axes=(1, 0)))

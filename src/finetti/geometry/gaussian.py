@@ -122,7 +122,7 @@ class GaussianBlock:
         system = self.system(values)
         factors = factorise(system, xp)
         quadratic = xp.sum(factors.border_pull**2, axis=-1)
-        log_determinant = xp.sum(xp.log(xp.diagonal(factors.border, axis1=-2, axis2=-1)), axis=-1)
+        log_determinant = xp.sum(xp.log(_diagonal(factors.border, xp)), axis=-1)
         for i, pull in enumerate(factors.block_pull):
             quadratic = quadratic + xp.sum(pull**2, axis=-1)
             log_determinant = log_determinant + xp.sum(xp.log(factors.lower[i][i]), axis=-1)
@@ -132,8 +132,14 @@ class GaussianBlock:
 
     def system(self, values: Values) -> System:
         """Q, h and c."""
-        entries = values.shared_entries() + sum(values.varying_entries(v) for v in self.varying)
-        return self.layout.split(entries, values.xp)
+        weights = values.pair_weights()
+        varying = sum(values.varying_entries(v) for v in self.varying) if self.varying else None
+
+        def entries(start: int, stop: int) -> Any:
+            total = values.shared_entries(weights, start, stop)
+            return total if varying is None else total + varying[..., start:stop]
+
+        return self.layout.system(entries, values.xp)
 
     def draw(self, given: Mapping[Node, Any], draws: int, rng: np.random.Generator) -> dict[Random, np.ndarray]:
         """A draw of every member for each draw of phi, exact given phi.
@@ -181,21 +187,24 @@ class Values:
         value = self.flat[node][..., index]
         return value if power == 1 else 1.0 / value
 
-    def shared_entries(self) -> Any:
-        """(draw, entry) from the rows with shared factors."""
-        shared, xp = self.block.shared, self.xp
-        one = xp.ones((1,) * self.lead)
+    def pair_weights(self) -> list[Any]:
+        """(draw,) the product of two coefficients, for each row of the shared table."""
+        shared, one = self.block.shared, self.xp.ones((1,) * self.lead)
         coefficients = []
         for product in shared.coefficients:
             value = one
             for node, power, element in product:
                 value = value * self._power(node, power, element)
             coefficients.append(value)
-        weights = [coefficients[a] * coefficients[b] for a, b in shared.pairs]
-        if not weights:
-            return xp.zeros((1,) * self.lead + (self.block.layout.entries,))
-        stacked = xp.stack(_alike(xp, weights), axis=-1)
-        return xp.matmul(stacked, self.arrays[shared.place])
+        return [coefficients[a] * coefficients[b] for a, b in shared.pairs]
+
+    def shared_entries(self, weights: list[Any], start: int, stop: int) -> Any:
+        """(draw, entry) from the rows with shared factors: of few rows of the table, for most have no entry here."""
+        shared, table = self.block.shared, self.arrays[self.block.shared.place]
+        total = self.xp.zeros((1,) * self.lead + (stop - start,))
+        for k in np.flatnonzero((shared.table[:, start:stop] != 0).any(axis=1)):
+            total = total + weights[k][..., None] * table[k, start:stop]
+        return total
 
     def varying_entries(self, rows: Varying) -> Any:
         """(draw, entry) from rows whose factors differ by key."""
@@ -211,16 +220,16 @@ class Values:
         """(draw,) what the scales of all rows add."""
         xp, total = self.xp, 0.0
         for slot, counts in self.block.log_scale:
-            value = xp.log(xp.abs(self.flat[slot.node][..., slot.index]))
-            total = total - slot.power * xp.sum(counts * value, axis=-1)
+            elements = np.unique(slot.index)
+            repeats = np.array([counts[slot.index == element].sum() for element in elements])
+            if len(elements) == 1:  # a plain number: no gathering in the sampler's loop
+                total = total - slot.power * repeats[0] * xp.log(xp.abs(self.flat[slot.node][..., int(elements[0])]))
+            else:
+                value = xp.log(xp.abs(self.flat[slot.node][..., elements]))
+                total = total - slot.power * xp.sum(repeats * value, axis=-1)
         for node, repeats in self.block.log_terms:
             total = total + repeats * xp.sum(self.flat[node], axis=-1)
         return total
-
-
-def _alike(xp: Namespace, arrays: Sequence[Any]) -> list[Any]:
-    shape = np.broadcast_shapes(*(a.shape for a in arrays))
-    return [xp.broadcast_to(a, shape) for a in arrays]
 
 
 def _scattered(xp: Namespace, values: Any, target: np.ndarray, size: int) -> Any:
@@ -239,27 +248,39 @@ def _scattered(xp: Namespace, values: Any, target: np.ndarray, size: int) -> Any
 
 def factorise(system: System, xp: Namespace) -> Factors:
     """Eliminate the blocks, then factorise what they leave of the border."""
-    slots = system.blocks.shape[-3]
     lower: list[list] = []
     coupling: list = []
     pull: list = []
     border, border_pull = system.border, system.border_pull
-    for i in range(slots):
+    for i, entries in enumerate(system.blocks):
         row: list = []
         for j in range(i):
-            row.append((system.blocks[..., i, j, :] - sum(row[m] * lower[j][m] for m in range(j))) / lower[j][j])
-        row.append(xp.sqrt(system.blocks[..., i, i, :] - sum(value**2 for value in row)))
+            row.append((entries[j] - sum(row[m] * lower[j][m] for m in range(j))) / lower[j][j])
+        row.append(xp.sqrt(entries[i] - sum(value**2 for value in row)))
         lower.append(row)
-        left = system.coupling[..., i, :, :] - sum(row[j][..., None] * coupling[j] for j in range(i))
+        left = system.coupling[i] - sum(row[j][..., None] * coupling[j] for j in range(i))
         coupling.append(left / row[i][..., None])
-        pull.append((system.block_pull[..., i, :] - sum(row[j] * pull[j] for j in range(i))) / row[i])
+        pull.append((system.block_pull[i] - sum(row[j] * pull[j] for j in range(i))) / row[i])
     for c, p in zip(coupling, pull, strict=True):
-        border = border - xp.matmul(xp.swapaxes(c, -1, -2), c)
-        border_pull = border_pull - xp.matmul(p[..., None, :], c)[..., 0, :]
+        border = border - _cross(c, c, xp)
+        border_pull = border_pull - _cross(p[..., None], c, xp)[..., 0, :]
     if border.shape[-1] == 0:
         return Factors(lower, coupling, pull, border, border_pull)
     factor = _cholesky(border, xp)
     return Factors(lower, coupling, pull, factor, xp.solve_lower(factor, border_pull))
+
+
+def _cross(a: Any, b: Any, xp: Namespace) -> Any:
+    """(..., group, i) and (..., group, j) to (..., i, j): column by column while there are few."""
+    if xp is NUMPY or a.shape[-1] * b.shape[-1] > 36:
+        return xp.matmul(xp.swapaxes(a, -1, -2), b)
+    rows = [[xp.sum(a[..., i] * b[..., j], axis=-1) for j in range(b.shape[-1])] for i in range(a.shape[-1])]
+    return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
+
+
+def _diagonal(matrix: Any, xp: Namespace) -> Any:
+    """The diagonal as a sum: XLA would gather it, and gathering in the sampler's loop is slow."""
+    return xp.sum(matrix * np.eye(matrix.shape[-1]), axis=-1)
 
 
 def _cholesky(border: Any, xp: Namespace) -> Any:

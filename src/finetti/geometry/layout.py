@@ -7,7 +7,7 @@ a second crossed factor, the level above).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -22,21 +22,21 @@ MAX_ENTRIES = 20_000_000
 
 
 class System(NamedTuple):
-    """Q, h and c at given phi; the groups are on the last axis, so that small blocks are eliminated array by array.
+    """Q, h and c at given phi; groups are on the last axis of the blocks, which are eliminated array by array.
 
     Args:
-        blocks: (..., slot, slot, group) the blocks D.
-        coupling: (..., slot, group, border) the coupling B.
-        border: (..., border, border) the border E.
-        block_pull: (..., slot, group) h of the blocks.
+        blocks: lower triangle of the blocks D: blocks[i][j] of shape (..., group) for slots j <= i.
+        coupling: B, one (..., group, border) for each slot.
+        border: (..., border, border) E.
+        block_pull: h of the blocks, one (..., group) for each slot.
         border_pull: (..., border) h of the border.
         constant: (...) c.
     """
 
-    blocks: Any
-    coupling: Any
+    blocks: list
+    coupling: list
     border: Any
-    block_pull: Any
+    block_pull: list
     border_pull: Any
     constant: Any
 
@@ -67,19 +67,34 @@ class Layout:
         """Number of entries of the system, c last."""
         return sum(self.sizes)
 
-    def split(self, entries: Any, xp: Any) -> System:
-        """(draw, entry) as Q, h and c; elements that a group lacks get a one on the diagonal."""
+    def system(self, entries: Callable[[int, int], Any], xp: Any) -> System:
+        """Q, h and c from their entries, asked for part by part; elements that a group lacks get a one on the diagonal.
+
+        Args:
+            entries: `(start, stop) -> (..., stop - start)`.
+            xp: the namespace.
+        """
         slots, groups = self.grid.shape
-        p, lead = len(self.border), entries.shape[:-1]
-        ends = np.cumsum(self.sizes)[:-1]
-        d, b, e, hd, he, c = xp.split(entries, ends, axis=-1)
-        shapes = ((slots, slots, groups), (slots, groups, p), (p, p), (slots, groups), (p,), ())
-        parts = [xp.reshape(part, lead + shape) for part, shape in zip((d, b, e, hd, he, c), shapes, strict=True)]
-        missing = np.eye(slots)[:, :, None] * (self.grid < 0)[:, None, :]
-        if missing.any():
-            parts[0] = parts[0] + missing
-        blocks, coupling, border, pull, border_pull, known = parts
-        return System(blocks, coupling, border, -pull, -border_pull, -0.5 * known)
+        p = len(self.border)
+        d, b, e, hd, he, c, _ = np.concatenate([[0], np.cumsum(self.sizes)])
+
+        def part(start: int, shape: tuple[int, ...]) -> Any:
+            values = entries(int(start), int(start) + int(np.prod(shape)))
+            return xp.reshape(values, values.shape[:-1] + shape)
+
+        missing = (self.grid < 0).astype(float)
+        blocks = [[part(d + (i * slots + j) * groups, (groups,)) for j in range(i + 1)] for i in range(slots)]
+        for i in range(slots):
+            if missing[i].any():
+                blocks[i][i] = blocks[i][i] + missing[i]
+        return System(
+            blocks=blocks,
+            coupling=[part(b + i * groups * p, (groups, p)) for i in range(slots)],
+            border=part(e, (p, p)),
+            block_pull=[-part(hd + i * groups, (groups,)) for i in range(slots)],
+            border_pull=-part(he, (p,)),
+            constant=-0.5 * part(c, ()),
+        )
 
     def joined(self, blocks: np.ndarray, border: np.ndarray) -> np.ndarray:
         """(draw, slot, group) and (draw, border) as (draw, element)."""

@@ -105,14 +105,15 @@ def dense(block: GaussianBlock, system: System) -> np.ndarray:
     """Q at one point as a full matrix (element, element), for messages and tests."""
     layout = block.layout
     q = np.zeros((layout.size, layout.size))
-    slots, groups = layout.grid.shape
-    for j in range(groups):
-        present = layout.grid[:, j] >= 0
-        at = layout.grid[present, j]
-        q[np.ix_(at, at)] = system.blocks[0][np.ix_(present, present)][..., j]
-        q[np.ix_(at, layout.border)] = system.coupling[0][present, j]
-        q[np.ix_(layout.border, at)] = system.coupling[0][present, j].T
-    q[np.ix_(layout.border, layout.border)] = system.border[0]
+    border = layout.border
+    for i, row in enumerate(system.blocks):
+        here = layout.grid[i] >= 0
+        at = layout.grid[i, here]
+        for j, entries in enumerate(row):
+            both = here & (layout.grid[j] >= 0)
+            q[layout.grid[i, both], layout.grid[j, both]] = entries[0][both]
+            q[layout.grid[j, both], layout.grid[i, both]] = entries[0][both]
+        q[np.ix_(at, border)] = system.coupling[i][0][here]
+        q[np.ix_(border, at)] = system.coupling[i][0][here].T
+    q[np.ix_(border, border)] = system.border[0]
     return q
-
-

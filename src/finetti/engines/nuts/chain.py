@@ -29,6 +29,7 @@ class Settings:
     tune: int = 1000
     target_accept: float = 0.8
     max_treedepth: int = 10
+    step: str = "leapfrog"
 
 
 @dataclass

@@ -6,6 +6,7 @@ and kicks the momentum by A' grad. Kinetic energy and turning criteria are then 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 
@@ -16,6 +17,27 @@ class Phase(NamedTuple):
     momentum: Any
     log_density: Any
     gradient: Any
+
+
+class Stepped(NamedTuple):
+    """What a stepper says of one step, from leaf to leaf.
+
+    Args:
+        phase: where the step ends.
+        energy: the Hamiltonian there; infinite where the stepper found no way to keep it.
+        energy_undivided: the Hamiltonian at the end of one leapfrog step of the full length, which tunes that length.
+        reversible: whether the same stepper, run backward from the end, comes back to the start.
+        gradients: gradient evaluations used.
+    """
+
+    phase: Phase
+    energy: Any
+    energy_undivided: Any
+    reversible: Any
+    gradients: Any
+
+
+Stepper = Callable[..., Stepped]  # (jax, value_and_gradient, metric, phase, signed step, undivided) -> Stepped
 
 
 def energy(xp, phase: Phase):
@@ -29,3 +51,10 @@ def leapfrog(value_and_gradient, metric, phase: Phase, step) -> Phase:
     position = phase.position + step * metric.move(half)
     log_density, gradient = value_and_gradient(position)
     return Phase(position, half + 0.5 * step * metric.kick(gradient), log_density, gradient)
+
+
+def undivided(jax, value_and_gradient, metric, phase: Phase, step, _always_undivided) -> Stepped:
+    """The stepper of plain NUTS: from leaf to leaf in one leapfrog step."""
+    end = leapfrog(value_and_gradient, metric, phase, step)
+    energy_there = energy(jax.numpy, end)
+    return Stepped(end, energy_there, energy_there, reversible=True, gradients=1)

@@ -8,10 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from finetti.engines.backend import load_jax
-from finetti.engines.nuts import counter, step_size
+from finetti.engines.nuts import counter, leapfrog, step_size, walnuts
+from finetti.engines.nuts.leapfrog import Stepper
 from finetti.engines.nuts.metric import Diagonal
 from finetti.engines.nuts.step_size import StepSize
 from finetti.engines.nuts.transition import Point, Statistics, transition
+
+
+STEPPERS: dict[str, Stepper] = {"leapfrog": leapfrog.undivided, "walnuts": walnuts.divided}
 
 
 class Mode(IntEnum):
@@ -70,7 +74,10 @@ def start_chain(position: np.ndarray, log_density: float, key: int) -> Chain:
     )
 
 
-def compile_program(log_density, arguments: tuple[np.ndarray, ...], size: int, *, rows: int, levels: int):
+def compile_program(
+    log_density, arguments: tuple[np.ndarray, ...], size: int, *, rows: int, levels: int,
+    stepper: Stepper = leapfrog.undivided,
+):
     """Compile the program for a density.
 
     Args:
@@ -79,17 +86,18 @@ def compile_program(log_density, arguments: tuple[np.ndarray, ...], size: int, *
         size: length of the position.
         rows: transitions in a chunk at most.
         levels: tree depth at most.
+        stepper: how to get from leaf to leaf.
 
     Returns:
         `(chain, metric, order, arguments) -> Chunk`, for any thread.
-    """
+    """  # fmt: skip
     jax = load_jax()
 
     def run(chain: Chain, metric: Diagonal, order: Order, arguments):
         def value_and_gradient(position):
             return jax.value_and_grad(log_density)(position, arguments)
 
-        return _run(jax, value_and_gradient, chain, metric, order, rows, levels)
+        return _run(jax, value_and_gradient, stepper, chain, metric, order, rows, levels)
 
     chain = start_chain(np.zeros(size), 0.0, 0)
     order = Order(np.int32(0), np.int32(0), np.float64(0.8), np.int32(levels))
@@ -103,7 +111,7 @@ def compile_program(log_density, arguments: tuple[np.ndarray, ...], size: int, *
     return call
 
 
-def _run(jax, value_and_gradient, chain: Chain, metric, order: Order, rows: int, levels: int) -> Chunk:
+def _run(jax, value_and_gradient, stepper, chain: Chain, metric, order: Order, rows: int, levels: int) -> Chunk:
     xp = jax.numpy
 
     def unfinished(chunk: Chunk):
@@ -111,7 +119,7 @@ def _run(jax, value_and_gradient, chain: Chain, metric, order: Order, rows: int,
         return (chunk.filled < order.length) & ~found
 
     def step(chunk: Chunk) -> Chunk:
-        chain, row = _one(jax, value_and_gradient, chunk.chain, metric, order, levels)
+        chain, row = _one(jax, value_and_gradient, stepper, chunk.chain, metric, order, levels)
         rows = jax.tree.map(lambda table, value: table.at[chunk.filled].set(value), chunk.rows, row)
         return Chunk(chain, rows, chunk.filled + 1)
 
@@ -125,7 +133,7 @@ def _empty_rows(xp, rows: int, size: int) -> Record:
     return Record(vector, vector, number, number, Statistics(number, number, number, count, count, truth, truth))
 
 
-def _one(jax, value_and_gradient, chain: Chain, metric, order: Order, levels: int) -> tuple[Chain, Record]:
+def _one(jax, value_and_gradient, stepper, chain: Chain, metric, order: Order, levels: int) -> tuple[Chain, Record]:
     """One transition and what it does to the chain."""
     xp = jax.numpy
     mode = order.mode
@@ -133,8 +141,9 @@ def _one(jax, value_and_gradient, chain: Chain, metric, order: Order, levels: in
     max_depth = xp.where(mode <= Mode.SEARCH, 1, order.max_depth)
     key = counter.bits(chain.key, chain.transitions)
     point, stats = transition(
-        jax, value_and_gradient, metric, chain.point, step, max_depth, key, levels, always_accept=mode == Mode.EVALUATE
-    )
+        jax, value_and_gradient, metric, chain.point, step, max_depth, key, levels, stepper=stepper,
+        always_accept=mode == Mode.EVALUATE, undivided=mode <= Mode.SEARCH,
+    )  # fmt: skip
     point = Point(*(xp.where(mode == Mode.SEARCH, old, new) for new, old in zip(point, chain.point, strict=True)))
     sizes, searching = _adapted(xp, chain, stats, order)
     row = Record(point.position, point.gradient, point.log_density, step, stats)

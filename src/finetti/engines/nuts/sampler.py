@@ -12,7 +12,7 @@ import numpy as np
 from finetti.density import Density
 from finetti.engines.drawn import Drawn
 from finetti.engines.nuts.chain import ChainLog, Goal, Moved, Runner, Settings, live
-from finetti.engines.nuts.program import Record, compile_program, start_chain
+from finetti.engines.nuts.program import STEPPERS, Record, compile_program, start_chain
 from finetti.engines.nuts.recentring import learned_blocks, recentre, told
 from finetti.engines.progress import progress
 from finetti.engines.run import run_chains
@@ -70,7 +70,8 @@ def _compiled(density: Density, settings: Settings) -> Runner:
 
     rows = int(np.clip(ROW_NUMBERS // max(density.size, 1), 16, 512))
     levels = max(settings.max_treedepth, 10)
-    program = compile_program(log_density, arguments, density.size, rows=rows, levels=levels)
+    stepper = STEPPERS[settings.step]
+    program = compile_program(log_density, arguments, density.size, rows=rows, levels=levels, stepper=stepper)
     return Runner(program, arguments, settings, rows, _recentring(density) if learned_blocks(density) else None)
 
 
@@ -95,6 +96,7 @@ def _facts(settings: Settings, logs: Sequence[ChainLog]) -> dict[str, Any]:
         "tuning_steps": settings.tune,
         "target_accept": settings.target_accept,
         "max_treedepth": settings.max_treedepth,
+        "step": settings.step,
         "tuning_gradients": sum(log.tuning_gradients for log in logs),
         "tuning_divergences": sum(log.tuning_divergences for log in logs),
     }

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from finetti.engines.nuts import counter, tree
-from finetti.engines.nuts.leapfrog import Phase, energy, leapfrog
+from finetti.engines.nuts import counter, leapfrog, tree
+from finetti.engines.nuts.leapfrog import Phase, Stepped, Stepper, energy
 from finetti.engines.nuts.tree import Notes, Span
 
 MAX_ENERGY_ERROR = 1000.0  # beyond it the leapfrog no longer follows the Hamiltonian (Stan's bound)
@@ -25,7 +25,17 @@ class Point(NamedTuple):
 
 
 class Statistics(NamedTuple):
-    """What a transition tells of itself; `symmetric_acceptance` is the one the late warmup tunes to."""
+    """What a transition tells of itself.
+
+    Args:
+        acceptance: mean of min(1, exp(H0 - H)) over the leaves, with H after an undivided step (see `leapfrog`).
+        symmetric_acceptance: the one the late warmup tunes to.
+        energy: of the draw.
+        tree_depth: doublings.
+        n_steps: gradient evaluations.
+        diverging: whether the energy was lost.
+        reached_max_depth: whether nothing but the number of doublings ended the tree.
+    """
 
     acceptance: Any
     symmetric_acceptance: Any
@@ -46,6 +56,7 @@ class Leaves(NamedTuple):
     total: Any
     notes: Notes
     n: Any
+    gradients: Any
     turning: Any
     diverging: Any
     acceptance: Any
@@ -60,7 +71,8 @@ class Trajectory(NamedTuple):
     log_weight: Any
     total: Any
     depth: Any
-    n_steps: Any
+    n: Any
+    gradients: Any
     turning: Any
     diverging: Any
     acceptance: Any
@@ -70,15 +82,17 @@ class Trajectory(NamedTuple):
 class Rules(NamedTuple):
     """What does not change during a transition."""
 
-    value_and_gradient: Callable[..., Any]
-    metric: Any
+    advance: Callable[[Phase, Any], Stepped]
     step: Any
     max_depth: Any
     key: Any
     energy_at_start: Any
 
 
-def transition(jax, value_and_gradient, metric, point: Point, step, max_depth, key, levels: int, *, always_accept=False):
+def transition(
+    jax, value_and_gradient, metric, point: Point, step, max_depth, key, levels: int, *, always_accept=False,
+    stepper: Stepper = leapfrog.undivided, undivided=False,
+):
     """One transition from `point`.
 
     Args:
@@ -91,13 +105,19 @@ def transition(jax, value_and_gradient, metric, point: Point, step, max_depth, k
         key: the transition's stream of random numbers (see `counter`).
         levels: rows of the notes, fixed when compiled.
         always_accept: take the new subtree's candidate whatever its weight, even where it diverges.
+        stepper: how to get from leaf to leaf; fixed when compiled.
+        undivided: one leapfrog step from leaf to leaf, whatever the stepper.
 
     Returns:
         The next point and the transition's statistics.
-    """
+    """  # fmt: skip
     xp = jax.numpy
     start = Phase(point.position, counter.normal(xp, key, point.position.shape[0]), point.log_density, point.gradient)
-    rules = Rules(value_and_gradient, metric, step, max_depth, key, energy(xp, start))
+
+    def advance(phase: Phase, signed_step) -> Stepped:
+        return stepper(jax, value_and_gradient, metric, phase, signed_step, undivided)
+
+    rules = Rules(advance, step, max_depth, key, energy(xp, start))
     trajectory = _single_leaf(xp, start, rules.energy_at_start)
 
     def growing(t: Trajectory):
@@ -115,14 +135,14 @@ def _single_leaf(xp, start: Phase, energy_at_start) -> Trajectory:
     both_ends = Phase(*(xp.stack([part, part]) for part in start))
     candidate = Point(start.position, start.log_density, start.gradient, energy_at_start)
     count = xp.zeros((), "int32")
-    return Trajectory(both_ends, candidate, zero, start.momentum, count, count, no, no, zero, zero)
+    return Trajectory(both_ends, candidate, zero, start.momentum, count, count, count, no, no, zero, zero)
 
 
 def _statistics(xp, end: Trajectory, max_depth) -> Statistics:
-    n = xp.maximum(end.n_steps, 1)
+    n = xp.maximum(end.n, 1)
     full = (end.depth >= max_depth) & ~end.turning & ~end.diverging
     return Statistics(
-        end.acceptance / n, end.symmetric_acceptance / n, end.candidate.energy, end.depth, end.n_steps,
+        end.acceptance / n, end.symmetric_acceptance / n, end.candidate.energy, end.depth, end.gradients,
         end.diverging, full,
     )  # fmt: skip
 
@@ -144,7 +164,8 @@ def _doubled(jax, t: Trajectory, rules: Rules, levels: int, always_accept) -> Tr
         log_weight=xp.logaddexp(t.log_weight, leaves.log_weight),
         total=t.total + leaves.total,
         depth=t.depth + 1,
-        n_steps=t.n_steps + leaves.n,
+        n=t.n + leaves.n,
+        gradients=t.gradients + leaves.gradients,
         turning=leaves.turning | _turned_at_top(xp, t, leaves, forward),
         diverging=leaves.diverging,
         acceptance=t.acceptance + leaves.acceptance,
@@ -181,36 +202,46 @@ def _subtree(jax, edge: Phase, signed_step, t: Trajectory, rules: Rules, levels:
 def _no_leaves(xp, edge: Phase, candidate: Point, levels: int) -> Leaves:
     zero, no, empty = xp.zeros(()), xp.zeros((), bool), xp.zeros_like(edge.momentum)
     notes = Notes(*(xp.zeros((levels + 1, empty.shape[0])) for _ in range(3)))
-    return Leaves(
-        edge, candidate, xp.full((), -xp.inf), empty, empty, notes, xp.zeros((), "int32"), no, no, zero, zero
-    )
+    count = xp.zeros((), "int32")
+    return Leaves(edge, candidate, xp.full((), -xp.inf), empty, empty, notes, count, count, no, no, zero, zero)
 
 
 def _with_leaf(jax, s: Leaves, signed_step, size, rules: Rules) -> Leaves:
-    """The subtree with one more leaf: a leapfrog step, a chance to be the candidate, the spans it closes."""
+    """The subtree with one more leaf: a step, a chance to be the candidate, the spans it closes.
+
+    A step that is not reversible ends the trajectory as a turn does: its leaf is no part of any tree.
+    """
     xp = jax.numpy
-    edge = leapfrog(rules.value_and_gradient, rules.metric, s.edge, signed_step)
-    energy_now = energy(xp, edge)
-    gain = rules.energy_at_start - energy_now
-    gain = xp.where(gain < xp.inf, gain, -xp.inf)  # an energy of NaN or minus infinity diverges, too
+    stepped = rules.advance(s.edge, signed_step)
+    edge = stepped.phase
+    gain = _gain(xp, rules, stepped.energy)
     log_weight = xp.logaddexp(s.log_weight, gain)
     chance = counter.uniform(rules.key, counter.LEAF + (size + s.n).astype("uint64"))
     accept = (s.n == 0) | (xp.log(chance) < gain - log_weight)
     notes, total, turning = _noted(jax, s, edge.momentum)
-    ratio = xp.exp(xp.minimum(gain, 0.0))
+    gain_undivided = _gain(xp, rules, stepped.energy_undivided)
+    ratio = xp.exp(xp.minimum(gain_undivided, 0.0))
+    candidate = Point(edge.position, edge.log_density, edge.gradient, stepped.energy)
     return Leaves(
         edge=edge,
-        candidate=_choose(xp, accept, Point(edge.position, edge.log_density, edge.gradient, energy_now), s.candidate),
+        candidate=_choose(xp, accept, candidate, s.candidate),
         log_weight=log_weight,
         first=xp.where(s.n == 0, edge.momentum, s.first),
         total=total,
         notes=notes,
         n=s.n + 1,
-        turning=turning,
+        gradients=s.gradients + stepped.gradients,
+        turning=turning | xp.logical_not(stepped.reversible),
         diverging=gain < -MAX_ENERGY_ERROR,
         acceptance=s.acceptance + ratio,
-        symmetric_acceptance=s.symmetric_acceptance + 2.0 * ratio / (1.0 + xp.exp(gain)),
+        symmetric_acceptance=s.symmetric_acceptance + 2.0 * ratio / (1.0 + xp.exp(gain_undivided)),
     )
+
+
+def _gain(xp, rules: Rules, energy_now):
+    """Log weight of a leaf; where the energy is NaN or infinite of either sign, minus infinity: it diverges, too."""
+    gain = rules.energy_at_start - energy_now
+    return xp.where(gain < xp.inf, gain, -xp.inf)
 
 
 def _noted(jax, s: Leaves, momentum):

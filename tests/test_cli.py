@@ -15,7 +15,7 @@ import finetti
 from finetti.cli import main
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
-PICTURES = ("funnel_centred.png", "funnel_non_centred.png", "forest.png", "trace.png")
+PICTURES = ("funnel_as_written.png", "funnel_non_centred.png", "funnel.png", "forest.png", "trace.png")
 
 
 def command(*words: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +52,7 @@ def test_the_schools_are_told_from_the_table_to_the_last_fit(schools):
     assert done.returncode == 0, done.stderr
     for promised in ("A      28  +/- 15", "theta ~ Normal(mu=mu, sigma=tau)", "theta = mu + tau * eta", "ess_bulk"):
         assert promised in done.stdout
-    assert len(re.findall(r"sampled in \d+\.\d\d s", done.stdout)) == 3
+    assert len(re.findall(r"sampled in \d+\.\d\d s", done.stdout)) == 4
     for name in (*PICTURES, "eight_schools.nc"):
         assert f"wrote {folder / name}" in done.stdout
 

@@ -84,12 +84,13 @@ def test_nothing_imports_what_stands_to_its_right(module):
 
 
 def test_only_the_demo_and_the_command_use_the_public_names():
-    """From elsewhere the package itself may be named for its version, and by `Model.plan` alone: it leads everywhere."""
+    """Elsewhere the package itself may be named for its version, and for `plan` by `Model.plan`: it leads to all."""
     for module, path in MODULES.items():
         whole = [line for imported, line, _ in imports(path) if imported == "finetti"]
         if whole and module != "finetti" and room(module) not in ("demo", "cli", "__main__"):
             names = {n.attr for n in ast.walk(ast.parse(path.read_text())) if _is_of_finetti(n)}
-            assert names <= ({"__version__", "plan"} if module == "finetti.model.context" else {"__version__"}), f"{module} uses {names} of finetti"
+            allowed = {"__version__", "plan"} if module == "finetti.model.context" else {"__version__"}
+            assert names <= allowed, f"{module} uses {names} of finetti"
 
 
 def _is_of_finetti(node: ast.AST) -> bool:

@@ -39,8 +39,9 @@ def sample(
 
     The model is first put into a geometry that is easy to sample: Gaussian latents are integrated out exactly and
     drawn back; where no more than two unknowns are left, draws are independent and there is no Markov chain; all else
-    is sampled with NUTS. `print(trace.geometry)` tells what was done. Chains run on threads of this process; the same seed gives the same draws whatever the number of cores. Ctrl-C
-    returns what has been drawn, marked by the attribute `interrupted`.
+    is sampled with NUTS. `print(trace.geometry)` tells what was done. Chains run on threads of this process;
+    the same seed gives the same draws whatever the number of cores. Ctrl-C returns what has been drawn, marked by the
+    attribute `interrupted`.
 
     Args:
         draws: draws to keep from each chain.

@@ -33,7 +33,7 @@ class Summary(pd.DataFrame):
     Whatever is taken from it (`loc`, `head`, a column) is a plain pandas object.
     """
 
-    _metadata = ["health", "round_to"]  # noqa: RUF012 - the name and type pandas asks for
+    _metadata = ["health", "round_to"]
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:

@@ -1,7 +1,7 @@
 """The affine form of an expression: which latents it is a weighted sum of, and with what weights.
 
-An expression e that is affine in chosen latents z is held as a sum of terms. A term reads, for each element of e, one or
-more elements of one latent, each with a weight: a known number times, perhaps, values of expressions that the
+An expression e that is affine in chosen latents z is held as a sum of terms. A term reads, for each element of e,
+one or more elements of one latent, each with a weight: a known number times, perhaps, values of expressions that the
 latents do not enter (a scale, a correlation). Indexing, broadcasting, scaling, sums and products with matrices keep
 the form; anything else ends it.
 
@@ -17,14 +17,29 @@ row numbers once, and the arrays of every term follow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from finetti.geometry.forms import (
+    Factor,
+    Form,
+    Monomial,
+    Term,
+    accumulated,
+    add,
+    inverse,
+    negated,
+    picked,
+    product_with,
+    rearranged,
+    reduced,
+    scaled,
+    times,
+)
 from finetti.model.evaluate import static_value
-from finetti.model.graph import Apply, Deterministic, Node, Random, Shape, apply
+from finetti.model.graph import Apply, Deterministic, Node, Random, apply
 from finetti.model.namespace import NUMPY
 
 MAX_TERMS = 64
@@ -37,49 +52,6 @@ class NotAffine(Exception):
     def __init__(self, why: str, latents: frozenset[Node]):
         super().__init__(why)
         self.why, self.latents = why, latents
-
-
-@dataclass(frozen=True)
-class Factor:
-    """Values of an expression that no latent enters: `node`, flattened, read at `index` (*shape, m), to `power` 1 or -1."""
-
-    node: Node
-    index: np.ndarray
-    power: int = 1
-
-    def at(self, pick: Callable[[np.ndarray], np.ndarray]) -> Factor:
-        """The same factor with its index array rearranged."""
-        return Factor(self.node, pick(self.index), self.power)
-
-
-@dataclass(frozen=True)
-class Term:
-    """Weighted elements of one latent, or of none: `index` and `weight` of shape (*shape, m)."""
-
-    latent: Node | None
-    index: np.ndarray
-    weight: np.ndarray
-    factors: tuple[Factor, ...] = ()
-
-    def at(self, pick: Callable[[np.ndarray], np.ndarray]) -> Term:
-        """The same term with all its arrays rearranged."""
-        return Term(self.latent, pick(self.index), pick(self.weight), tuple(f.at(pick) for f in self.factors))
-
-
-@dataclass(frozen=True)
-class Form:
-    """An affine form over rows of the given shape."""
-
-    shape: Shape
-    terms: tuple[Term, ...]
-
-
-@dataclass(frozen=True)
-class Monomial:
-    """A product of known weights and factors: arrays of the expression's own shape."""
-
-    weight: np.ndarray
-    factors: tuple[Factor, ...] = ()
 
 
 class Reader:
@@ -130,15 +102,15 @@ class Reader:
                 return self.monomial(node.value)
             case Apply(op=op, arguments=arguments) if op.name in ("multiply", "true_divide"):
                 left, right = self.monomial(arguments[0]), self.monomial(arguments[1])
-                return _times(left, _inverse(right) if op.name == "true_divide" else right, node.shape)
+                return times(left, inverse(right) if op.name == "true_divide" else right, node.shape)
             case Apply(op=op, arguments=(argument,)) if op.name in ("negative", "reciprocal"):
                 inner = self.monomial(argument)
-                return _inverse(inner) if op.name == "reciprocal" else Monomial(-inner.weight, inner.factors)
+                return inverse(inner) if op.name == "reciprocal" else Monomial(-inner.weight, inner.factors)
             case Apply(op=op) if op.name in REARRANGING and all(
                 self.static(a) is not None for a in node.arguments[1:]
             ):
                 inner, rows = self.monomial(node.arguments[0]), self._source_rows(node, 0)
-                return _rearranged(inner, rows, node.arguments[0].shape)
+                return rearranged(inner, rows, node.arguments[0].shape)
             case _:
                 return Monomial(np.ones(node.shape), (Factor(node, np.arange(node.size).reshape(node.shape)),))
 
@@ -172,11 +144,12 @@ class Reader:
             raise NotAffine("its covariance differs from vector to vector", frozenset({node}))
         if node.family.event_ndim:
             matrix = self.monomial(apply("transpose", scale, axes=(1, 0)))
-            spread = _product_with(matrix, scale.shape, own, node.shape, flipped=True)
+            vectors = (node.size // scale.shape[0], scale.shape[0])
+            spread = product_with(matrix, scale.shape, own, vectors, flipped=True)
             spread = Form(node.shape, tuple(t.at(lambda a: a.reshape(*node.shape, a.shape[-1])) for t in spread.terms))
         else:
-            spread = _scaled(own, self.monomial(scale), node.shape)
-        form = _sum(self.form(mean), spread, node.shape)
+            spread = scaled(own, self.monomial(scale), node.shape)
+        form = add(self.form(mean), spread, node.shape)
         if len(form.terms) > MAX_TERMS:
             raise NotAffine("it stands at the end of a long chain of latents", frozenset({node}))
         return form
@@ -194,7 +167,7 @@ class Reader:
             return self._constant(node.value)
         if isinstance(node, Apply) and node.op.name in ("add", "subtract") and self.static(node) is None:
             left, right = (self._constant(a) for a in node.arguments)
-            return _sum(left, right if node.op.name == "add" else _negative(right), node.shape)
+            return add(left, right if node.op.name == "add" else negated(right), node.shape)
         product = self.monomial(node)
         factors = tuple(f.at(lambda a: a[..., None]) for f in product.factors)
         weight = product.weight[..., None]
@@ -204,20 +177,20 @@ class Reader:
         name = node.op.name
         if name in ("add", "subtract"):
             left, right = (self._of(a) for a in node.arguments)
-            return _sum(left, right if name == "add" else _negative(right), node.shape)
+            return add(left, right if name == "add" else negated(right), node.shape)
         if name == "negative":
-            return _negative(self._of(node.arguments[0]))
+            return negated(self._of(node.arguments[0]))
         if name in ("multiply", "true_divide"):
             return self._product(node)
         if name in REARRANGING:
             source = node.arguments[0]
-            return _picked(self._of(source), self._source_rows(node, 0))
+            return picked(self._of(source), self._source_rows(node, 0))
         if name in ("stack", "concatenate"):
             return self._joined(node)
         if name in ("sum", "mean"):
-            return _reduced(self._of(node.arguments[0]), node, mean=name == "mean")
+            return reduced(self._of(node.arguments[0]), node, mean=name == "mean")
         if name == "cumsum":
-            return _accumulated(self._of(node.arguments[0]), node.static["axis"])
+            return accumulated(self._of(node.arguments[0]), node.static["axis"])
         if name == "matmul":
             return self._matrix_product(node)
         raise NotAffine(f"it is entered through `{name}`", self._touched[node])
@@ -232,7 +205,7 @@ class Reader:
             raise NotAffine("it is multiplied by another latent", blamed)
         form, other = (self._of(left), right) if touched[0] else (self._of(right), left)
         product = self.monomial(other)
-        return _scaled(form, _inverse(product) if node.op.name == "true_divide" else product, node.shape)
+        return scaled(form, inverse(product) if node.op.name == "true_divide" else product, node.shape)
 
     def _source_rows(self, node: Apply, argument: int) -> np.ndarray:
         """For each element of a rearranging operation, the element of its argument that it is."""
@@ -249,8 +222,8 @@ class Reader:
             numbers[k] = np.arange(argument.size).reshape(argument.shape)
             rows = np.asarray(node.op.compute(NUMPY, 0, *numbers, **node.static))
             present = (rows >= 0)[..., None]
-            picked = _picked(self._of(argument), np.maximum(rows, 0))
-            terms += [Term(t.latent, t.index, np.where(present, t.weight, 0.0), t.factors) for t in picked.terms]
+            chosen = picked(self._of(argument), np.maximum(rows, 0))
+            terms += [Term(t.latent, t.index, np.where(present, t.weight, 0.0), t.factors) for t in chosen.terms]
         return Form(node.shape, tuple(terms))
 
     def _matrix_product(self, node: Apply) -> Form:
@@ -260,9 +233,9 @@ class Reader:
         if left.ndim > 2 or right.ndim > 2:
             raise NotAffine("it is entered through a stack of matrix products", self._touched[node])
         if self._touched[left]:  # a @ B = (B' a')'
-            form = _product_with(self.monomial(right), right.shape, self._of(left), left.shape, flipped=True)
+            form = product_with(self.monomial(right), right.shape, self._of(left), left.shape, flipped=True)
         else:
-            form = _product_with(self.monomial(left), left.shape, self._of(right), right.shape, flipped=False)
+            form = product_with(self.monomial(left), left.shape, self._of(right), right.shape, flipped=False)
         return Form(node.shape, tuple(t.at(lambda a: a.reshape(*node.shape, a.shape[-1])) for t in form.terms))
 
 
@@ -279,139 +252,3 @@ def expression(root: Node, known: Mapping[Node, Any]) -> Iterator[Node]:
         else:
             stack.append((node, True))
             stack.extend((child, False) for child in node.inputs)
-
-
-# --- arithmetic of forms -------------------------------------------------------------------------------------------
-
-
-def _broadcast(form: Form, shape: Shape) -> Form:
-    if form.shape == shape:
-        return form
-    lifted = (1,) * (len(shape) - len(form.shape))
-
-    def wide(a: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(a.reshape(lifted + a.shape), (*shape, a.shape[-1]))
-
-    return Form(shape, tuple(t.at(wide) for t in form.terms))
-
-
-def _sum(left: Form, right: Form, shape: Shape) -> Form:
-    return Form(shape, _broadcast(left, shape).terms + _broadcast(right, shape).terms)
-
-
-def _negative(form: Form) -> Form:
-    return Form(form.shape, tuple(Term(t.latent, t.index, -t.weight, t.factors) for t in form.terms))
-
-
-def _scaled(form: Form, product: Monomial, shape: Shape) -> Form:
-    wide = _broadcast(form, shape)
-    weight = np.broadcast_to(product.weight, shape)[..., None]
-    terms = []
-    for t in wide.terms:
-        more = tuple(
-            f.at(lambda index: np.broadcast_to(np.broadcast_to(index, shape)[..., None], t.weight.shape))
-            for f in product.factors
-        )
-        terms.append(Term(t.latent, t.index, t.weight * weight, t.factors + more))
-    return Form(shape, tuple(terms))
-
-
-def _picked(form: Form, rows: np.ndarray) -> Form:
-    """The form of a rearrangement: row r of the result is row rows[r], counted flat, of the form."""
-    return Form(rows.shape, tuple(t.at(lambda a: a.reshape(-1, a.shape[-1])[rows]) for t in form.terms))
-
-
-def _reduced(form: Form, node: Apply, *, mean: bool) -> Form:
-    """Sum or mean over axes: the rows summed over become further elements read by one row."""
-    axes = [axis % len(form.shape) for axis in node.static["axis"]]
-    kept = [axis for axis in range(len(form.shape)) if axis not in axes]
-    count = int(np.prod([form.shape[axis] for axis in axes]))
-
-    def merge(a: np.ndarray) -> np.ndarray:
-        moved = np.transpose(a, (*kept, *axes, a.ndim - 1))
-        return moved.reshape(*node.shape, -1)
-
-    terms = [t.at(merge) for t in form.terms]
-    scale = 1.0 / count if mean else 1.0
-    return Form(node.shape, tuple(Term(t.latent, t.index, t.weight * scale, t.factors) for t in terms))
-
-
-def _accumulated(form: Form, axis: int) -> Form:
-    """Cumulative sum: row i reads the rows up to i, the others with weight zero."""
-    axis, n = axis % len(form.shape), form.shape[axis]
-
-    def spread(a: np.ndarray) -> np.ndarray:
-        last = np.moveaxis(a, axis, -2)
-        wide = np.broadcast_to(last[..., None, :, :], (*last.shape[:-2], n, n, last.shape[-1]))
-        return np.moveaxis(wide.reshape(*wide.shape[:-2], -1), -2, axis)
-
-    mask, terms = np.tril(np.ones((n, n))), []
-    for t in form.terms:
-        wide, m = t.at(spread), t.weight.shape[-1]
-        shaped = np.moveaxis(np.moveaxis(wide.weight, axis, -2) * np.repeat(mask, m, axis=1), -2, axis)
-        terms.append(Term(t.latent, wide.index, shaped, wide.factors))
-    return Form(form.shape, tuple(terms))
-
-
-def _product_with(matrix: Monomial, matrix_shape: Shape, form: Form, shape: Shape, *, flipped: bool) -> Form:
-    """`matrix @ form`, or `form @ matrix` if flipped; rows of the result in order, shape left to the caller."""
-    if flipped:
-        weight, inner = _as_matrix(matrix.weight, row=False).T, _as_matrix_rows(form, shape, transpose=True)
-        indices = [_as_matrix(f.index, row=False).T for f in matrix.factors]
-    else:
-        weight, inner = _as_matrix(matrix.weight, row=True), _as_matrix_rows(form, shape, transpose=False)
-        indices = [_as_matrix(f.index, row=True) for f in matrix.factors]
-    terms = [_term_product(weight, list(zip(matrix.factors, indices, strict=True)), t, flipped) for t in inner.terms]
-    return Form((), tuple(terms))
-
-
-def _as_matrix(a: np.ndarray, *, row: bool) -> np.ndarray:
-    return a if a.ndim == 2 else a[None, :] if row else a[:, None]
-
-
-def _as_matrix_rows(form: Form, shape: Shape, *, transpose: bool) -> Form:
-    """The form as that of a matrix (p, c) whose rows are summed over."""
-    matrix = shape if len(shape) == 2 else (1, *shape) if transpose else (*shape, 1)
-
-    def arranged(a: np.ndarray) -> np.ndarray:
-        whole = a.reshape(*matrix, a.shape[-1])
-        return np.swapaxes(whole, 0, 1) if transpose else whole
-
-    return Form(matrix, tuple(t.at(arranged) for t in form.terms))
-
-
-def _term_product(weight: np.ndarray, indices: list, t: Term, flipped: bool) -> Term:
-    """(n, p) times a term over (p, c): over (n, c), or (c, n) if flipped, each row reading p times as many elements."""
-    n, (p, c, m) = weight.shape[0], t.weight.shape
-
-    def of_term(a: np.ndarray) -> np.ndarray:
-        wide = np.broadcast_to(np.moveaxis(a, 0, 1)[None], (n, c, p, m))
-        return (np.swapaxes(wide, 0, 1) if flipped else wide).reshape(-1, p * m)
-
-    def of_matrix(a: np.ndarray) -> np.ndarray:
-        wide = np.broadcast_to(a[:, None, :, None], (n, c, p, m))
-        return (np.swapaxes(wide, 0, 1) if flipped else wide).reshape(-1, p * m)
-
-    factors = tuple(f.at(of_term) for f in t.factors)
-    factors += tuple(Factor(f.node, of_matrix(index), f.power) for f, index in indices)
-    return Term(t.latent, of_term(t.index), of_term(t.weight) * of_matrix(weight), factors)
-
-
-# --- arithmetic of monomials ---------------------------------------------------------------------------------------
-
-
-def _times(a: Monomial, b: Monomial, shape: Shape) -> Monomial:
-    factors = tuple(f.at(lambda index: np.broadcast_to(index, shape)) for f in a.factors + b.factors)
-    return Monomial(np.broadcast_to(a.weight, shape) * np.broadcast_to(b.weight, shape), factors)
-
-
-def _inverse(a: Monomial) -> Monomial:
-    with np.errstate(divide="ignore"):
-        return Monomial(1.0 / a.weight, tuple(Factor(f.node, f.index, -f.power) for f in a.factors))
-
-
-def _rearranged(a: Monomial, rows: np.ndarray, shape: Shape) -> Monomial:
-    def pick(array: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(array, shape).reshape(-1)[rows]
-
-    return Monomial(pick(a.weight), tuple(f.at(pick) for f in a.factors))

@@ -14,7 +14,8 @@ import numpy as np
 
 from finetti.distributions.multivariate import MvNormal
 from finetti.distributions.real import Flat, Normal
-from finetti.geometry.affine import Form, Monomial, NotAffine, Reader
+from finetti.geometry.affine import NotAffine, Reader
+from finetti.geometry.forms import Form, Monomial
 from finetti.model.graph import Node, Random, apply
 
 

@@ -1,8 +1,8 @@
 """Centred, non-centred, or in between: coordinates of a location-scale latent, learned element by element.
 
 With xi = (theta - loc) / scale, the latent is sampled as x = c loc + scale**c xi, c in [0, 1]: c = 1 is theta itself,
-c = 0 is xi (Gorinova, Moore, Hoffman 2020, ICML, sec. 4.2). It does not matter which of the two the user wrote: a latent
-written as theta ~ Normal(mu, tau) and one written as eta ~ Normal(0, 1) that is used as mu + tau * eta get the same
+c = 0 is xi (Gorinova, Moore, Hoffman 2020, ICML, sec. 4.2). It does not matter which of the two the user wrote: a
+latent written as theta ~ Normal(mu, tau) and one written as eta ~ Normal(0, 1) that is used as mu + tau * eta get the same
 coordinates. The c that fits best makes x and the gradient along it most nearly opposite: for a Gaussian their
 correlation is -1, and minimising it minimises the Fisher divergence to a Gaussian whose location and scale are free.
 """
@@ -94,7 +94,8 @@ def centrings(
         value = np.full(node.shape, start)
         found[node] = Centring(loc, scale, standardised, Constant(value.shape, value.dtype, value), wish == "sampled")
         written = "non-centred" if standardised else "centred"
-        words[node] = f"written {written}; centring " + ("learned for each element" if wish == "sampled" else f"kept: {wish}")
+        kept = "learned for each element" if wish == "sampled" else f"kept: {wish}"
+        words[node] = f"written {written}; centring {kept}"
     return found, words
 
 

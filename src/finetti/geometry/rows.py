@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetti.geometry.affine import Form, Monomial, Term
+from finetti.geometry.forms import Form, Monomial, Term
 from finetti.model.graph import Node
 
 CONSTANT = -1  # position of a column that reads no member
@@ -73,15 +73,15 @@ def compressed(residual: Form, scale: Monomial, offsets: Mapping[Node, int], shi
     scale_slots = [Slot(f.node, f.power, _wide(f.index, residual.shape)) for f in scale.factors]
     key, first = _keys(columns, scale_slots)
     counts = np.bincount(key, minlength=len(first)).astype(float)
-    size = len(columns.weight)
+    size, known = len(columns.weight), np.broadcast_to(scale.weight, residual.shape)
     return Rows(
         position=columns.position[first],
         products=_products(columns.weight, key, len(first)),
         slots=tuple(Slot(s.node, s.power, s.index[first]) for s in columns.slots),
         log_scale=tuple(Slot(s.node, s.power, s.index[first, 0]) for s in scale_slots),
         counts=counts,
-        constant=float(-np.log(np.abs(np.broadcast_to(scale.weight, residual.shape))).sum() - 0.5 * size * np.log(2 * np.pi)),
-    )  # fmt: skip
+        constant=float(-np.log(np.abs(known)).sum() - 0.5 * size * np.log(2 * np.pi)),
+    )
 
 
 def standard(position: np.ndarray, shift: np.ndarray) -> Rows:

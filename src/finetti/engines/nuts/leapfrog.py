@@ -27,14 +27,14 @@ class Stepped(NamedTuple):
         energy: the Hamiltonian there; infinite where the stepper found no way to keep it.
         energy_undivided: the Hamiltonian at the end of one leapfrog step of the full length, which tunes that length.
         reversible: whether the same stepper, run backward from the end, comes back to the start.
-        gradients: gradient evaluations used.
+        extra_gradients: gradient evaluations beyond one.
     """
 
     phase: Phase
     energy: Any
     energy_undivided: Any
     reversible: Any
-    gradients: Any
+    extra_gradients: Any
 
 
 Stepper = Callable[..., Stepped]  # (jax, value_and_gradient, metric, phase, signed step, undivided) -> Stepped
@@ -57,4 +57,4 @@ def undivided(jax, value_and_gradient, metric, phase: Phase, step, _always_undiv
     """The stepper of plain NUTS: from leaf to leaf in one leapfrog step."""
     end = leapfrog(value_and_gradient, metric, phase, step)
     energy_there = energy(jax.numpy, end)
-    return Stepped(end, energy_there, energy_there, reversible=True, gradients=1)
+    return Stepped(end, energy_there, energy_there, reversible=True, extra_gradients=0)

@@ -14,7 +14,6 @@ from finetti.engines.nuts.metric import Diagonal
 from finetti.engines.nuts.step_size import StepSize
 from finetti.engines.nuts.transition import Point, Statistics, transition
 
-
 STEPPERS: dict[str, Stepper] = {"leapfrog": leapfrog.undivided, "walnuts": walnuts.divided}
 
 

@@ -56,7 +56,7 @@ class Leaves(NamedTuple):
     total: Any
     notes: Notes
     n: Any
-    gradients: Any
+    extra_gradients: Any
     turning: Any
     diverging: Any
     acceptance: Any
@@ -72,7 +72,7 @@ class Trajectory(NamedTuple):
     total: Any
     depth: Any
     n: Any
-    gradients: Any
+    extra_gradients: Any
     turning: Any
     diverging: Any
     acceptance: Any
@@ -142,8 +142,8 @@ def _statistics(xp, end: Trajectory, max_depth) -> Statistics:
     n = xp.maximum(end.n, 1)
     full = (end.depth >= max_depth) & ~end.turning & ~end.diverging
     return Statistics(
-        end.acceptance / n, end.symmetric_acceptance / n, end.candidate.energy, end.depth, end.gradients,
-        end.diverging, full,
+        end.acceptance / n, end.symmetric_acceptance / n, end.candidate.energy, end.depth,
+        end.n + end.extra_gradients, end.diverging, full,
     )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def _doubled(jax, t: Trajectory, rules: Rules, levels: int, always_accept) -> Tr
         total=t.total + leaves.total,
         depth=t.depth + 1,
         n=t.n + leaves.n,
-        gradients=t.gradients + leaves.gradients,
+        extra_gradients=t.extra_gradients + leaves.extra_gradients,
         turning=leaves.turning | _turned_at_top(xp, t, leaves, forward),
         diverging=leaves.diverging,
         acceptance=t.acceptance + leaves.acceptance,
@@ -230,7 +230,7 @@ def _with_leaf(jax, s: Leaves, signed_step, size, rules: Rules) -> Leaves:
         total=total,
         notes=notes,
         n=s.n + 1,
-        gradients=s.gradients + stepped.gradients,
+        extra_gradients=s.extra_gradients + stepped.extra_gradients,
         turning=turning | xp.logical_not(stepped.reversible),
         diverging=gain < -MAX_ENERGY_ERROR,
         acceptance=s.acceptance + ratio,

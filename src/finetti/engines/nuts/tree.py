@@ -62,7 +62,7 @@ def halves(notes: Notes, row, last, total) -> tuple[Span, Span]:
 
 
 def turned(xp, total, first, last):
-    """Whether a span goes back on itself: its total momentum against those at its ends (Betancourt 2017, app. A.4.2)."""
+    """Whether a span goes back on itself: its total momentum against its ends' (Betancourt 2017, app. A.4.2)."""
     return (xp.dot(total, first) <= 0) | (xp.dot(total, last) <= 0)
 
 

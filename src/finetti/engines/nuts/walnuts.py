@@ -75,7 +75,7 @@ def divided(
         return _judged(xp, m, phase, energy_at_start, tolerance, max_halvings, undivided)
 
     m = jax.lax.while_loop(unfinished, micro, _at_start(xp, phase))
-    return Stepped(m.end, m.energy_at_end, m.energy_undivided, m.reversible, m.gradients)
+    return Stepped(m.end, m.energy_at_end, m.energy_undivided, m.reversible, m.gradients - 1)
 
 
 def _at_start(xp, phase: Phase) -> Macro:

@@ -121,14 +121,12 @@ class GaussianBlock:
         values = Values(self, given, xp, lead)
         system = self.system(values)
         factors = factorise(system, xp)
-        quadratic = xp.sum(factors.border_pull**2, axis=-1)
         log_determinant = xp.sum(xp.log(_diagonal(factors.border, xp)), axis=-1)
-        for i, pull in enumerate(factors.block_pull):
-            quadratic = quadratic + xp.sum(pull**2, axis=-1)
-            log_determinant = log_determinant + xp.sum(xp.log(factors.lower[i][i]), axis=-1)
+        for i, row in enumerate(factors.lower):
+            log_determinant = log_determinant + xp.sum(xp.log(row[i]), axis=-1)
         size = self.layout.size
         normalising = values.arrays[self.known] + 0.5 * size * LOG_2PI + values.log_normalising()
-        return system.constant + 0.5 * quadratic - log_determinant + normalising
+        return system.constant + 0.5 * quadratic(factors, xp) - log_determinant + normalising
 
     def system(self, values: Values) -> System:
         """Q, h and c."""
@@ -268,6 +266,14 @@ def factorise(system: System, xp: Namespace) -> Factors:
         return Factors(lower, coupling, pull, border, border_pull)
     factor = _cholesky(border, xp)
     return Factors(lower, coupling, pull, factor, xp.solve_lower(factor, border_pull))
+
+
+def quadratic(factors: Factors, xp: Namespace) -> Any:
+    """(...) h'Q^-1 h."""
+    total = xp.sum(factors.border_pull**2, axis=-1)
+    for pull in factors.block_pull:
+        total = total + xp.sum(pull**2, axis=-1)
+    return total
 
 
 def _cross(a: Any, b: Any, xp: Namespace) -> Any:

@@ -8,12 +8,14 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.geometry.center import central_values
-from finetti.geometry.gaussian import GaussianBlock, Values, factorise, placeholder, solve, sorted_out
+from finetti.geometry.gaussian import GaussianBlock, Values, factorise, placeholder, quadratic, solve, sorted_out
 from finetti.geometry.layout import System, arrange
 from finetti.geometry.members import Found
 from finetti.geometry.rows import compressed, standard
 from finetti.model.graph import Node, Random
 from finetti.model.namespace import NUMPY
+
+HARMLESS = 1e4  # digits lost to cancellation before sums are taken again around the mean: four of sixteen
 
 
 def block_of(found: Found, free: Sequence[Random], data: Mapping[Node, np.ndarray]) -> GaussianBlock:
@@ -30,9 +32,10 @@ def block_of(found: Found, free: Sequence[Random], data: Mapping[Node, np.ndarra
     """
     block = _around(found, np.zeros(sum(m.size for m in found.members)))
     center = {node: np.asarray(value)[None] for node, value in central_values(free, data).items()}
-    mean = _posterior_mean(block, center)
-    shift = np.where(_read_as_is(found), mean, 0.0)
-    return _around(found, shift) if shift.any() else block
+    mean, cancelling = _posterior_mean(block, center)
+    if cancelling < HARMLESS:
+        return block
+    return _around(found, np.where(_read_as_is(found), mean, 0.0))
 
 
 def _offsets(members: Sequence[Random]) -> dict[Node, int]:
@@ -75,13 +78,17 @@ def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
     )
 
 
-def _posterior_mean(block: GaussianBlock, center: Mapping[Node, np.ndarray]) -> np.ndarray:
+def _posterior_mean(block: GaussianBlock, center: Mapping[Node, np.ndarray]) -> tuple[np.ndarray, float]:
+    """The members' mean at the centre of the rest, and how many times larger than their difference the sums are."""
     system = block.system(Values(block, center, NUMPY, 1))
     with np.errstate(all="ignore"):
-        flat = block.layout.joined(*solve(factorise(system, NUMPY), 1, None))[0]
+        factors = factorise(system, NUMPY)
+        flat = block.layout.joined(*solve(factors, 1, None))[0]
+        left = system.constant + 0.5 * quadratic(factors, NUMPY)
+        cancelling = float(np.abs(system.constant / left).max())
     if not np.isfinite(flat).all():
         raise ModelError(_undetermined(block, system))
-    return flat
+    return flat, cancelling
 
 
 def _undetermined(block: GaussianBlock, system: System) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -32,6 +32,7 @@ def sample(
     progressbar: bool = True,
     initvals: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     max_treedepth: int = 10,
+    step: Literal["leapfrog", "walnuts"] = "leapfrog",
     geometry: Geometry = "auto",
     model: Model | None = None,
 ) -> Trace:
@@ -54,6 +55,10 @@ def sample(
         initvals: start values by variable name, for all chains, or one such mapping for each chain. Draws
             without a chain need none.
         max_treedepth: doublings of a trajectory at most, from 1 to 20.
+        step: how NUTS gets from one point of a trajectory to the next. "leapfrog": in one step of a fixed length.
+            "walnuts": in as many shorter steps as the curvature on the way asks for, so that a chain gets into a
+            funnel's neck and out again; on a model without a funnel it costs up to a fifth more gradients for the
+            same precision. It matters only where there is a chain.
         geometry: "auto"; "as_written" for plain NUTS on the model as it stands; or a mapping from a variable's name to
             "centered", "noncentered" or "sampled", which keeps that variable in the chain.
         model: by default the one being written.
@@ -66,7 +71,8 @@ def sample(
         SamplingError: settings out of range, or no start with a finite density.
 
     Source:
-        Hoffman and Gelman (2014), JMLR 15; Betancourt (2017), arXiv 1701.02434, appendix A; warmup after nutpie.
+        Hoffman and Gelman (2014), JMLR 15; Betancourt (2017), arXiv 1701.02434, appendix A; warmup after nutpie;
+        step="walnuts": Bou-Rabee, Carpenter, Kleppe, Liu (2025), arXiv 2506.18746.
 
     Example:
         >>> import finetti as pm
@@ -78,7 +84,7 @@ def sample(
         (4, 200)
     """
     model = _model(model)
-    settings = _checked(draws, tune, chains, cores, target_accept, max_treedepth)
+    settings = _checked(draws, tune, chains, cores, target_accept, max_treedepth, step)
     seed = _seed(random_seed)
     *seeds, seed_of_rest = seed.spawn(chains + 1)
     rng = np.random.default_rng(seed_of_rest)
@@ -109,7 +115,7 @@ def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, settings
     return trace_of(model, density, drawn, attrs=facts, rng=rng)
 
 
-def _checked(draws, tune, chains, cores, target_accept, max_treedepth) -> Settings:
+def _checked(draws, tune, chains, cores, target_accept, max_treedepth, step) -> Settings:
     whole = (("draws", draws, 1), ("tune", tune, 0), ("chains", chains, 1), ("cores", cores, 1))
     for name, value, least in whole:
         if value is not None and (not _is_whole(value) or value < least):
@@ -118,7 +124,9 @@ def _checked(draws, tune, chains, cores, target_accept, max_treedepth) -> Settin
         raise SamplingError(f"target_accept must be a number between 0 and 1; got {target_accept!r}.")
     if not _is_whole(max_treedepth) or not 1 <= max_treedepth <= 20:
         raise SamplingError(f"max_treedepth must be a whole number from 1 to 20; got {max_treedepth!r}.")
-    return Settings(int(draws), int(tune), float(target_accept), int(max_treedepth))
+    if step not in ("leapfrog", "walnuts"):
+        raise SamplingError(f'step must be "leapfrog" or "walnuts"; got {step!r}.')
+    return Settings(int(draws), int(tune), float(target_accept), int(max_treedepth), step)
 
 
 def _is_whole(value: Any) -> bool:

@@ -10,6 +10,11 @@ from finetti.errors import DataError
 
 MIN_E_BFMI = 0.3
 
+_ON_FUNNELS = (
+    'if the model was sampled "as_written", let finetti choose the geometry (geometry="auto", the default); if a '
+    'funnel remains, sample with step="walnuts".'
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerHealth:
@@ -209,8 +214,7 @@ def _divergences(health: SamplerHealth) -> str:
         return ""
     return (
         f"{health.divergences:,} of {_number(health.draws, 'draw')} diverged: the sampler could not follow "
-        "the posterior's curvature, estimates may be biased; write the group effects non-centred or raise "
-        "target_accept."
+        f"the posterior's curvature, and estimates may be biased. Raise target_accept; {_ON_FUNNELS}"
     )
 
 
@@ -224,8 +228,8 @@ def _energy(health: SamplerHealth) -> str:
     shown = f"{lowest:.2f}" if round(lowest, 2) < MIN_E_BFMI else f"{lowest:.3f}"
     return (
         f"E-BFMI is below {MIN_E_BFMI} in {low} of {_number(health.chains, 'chain')}, at lowest {shown}: the "
-        "sampler moves too slowly between energies to explore the tails; write heavy-tailed or group effects "
-        "non-centred, or tighten the priors of their scales."
+        "sampler moves too slowly between energies to explore the tails. Tighten priors with heavy tails; "
+        f"{_ON_FUNNELS}"
     )
 
 

@@ -218,13 +218,11 @@ class Values:
         """(draw,) what the scales of all rows add."""
         xp, total = self.xp, 0.0
         for slot, counts in self.block.log_scale:
-            elements = np.unique(slot.index)
-            repeats = np.array([counts[slot.index == element].sum() for element in elements])
-            if len(elements) == 1:  # a plain number: no gathering in the sampler's loop
-                total = total - slot.power * repeats[0] * xp.log(xp.abs(self.flat[slot.node][..., int(elements[0])]))
+            if len(slot.index) == 1:  # a plain number: no gathering in the sampler's loop
+                total = total - slot.power * counts[0] * xp.log(xp.abs(self.flat[slot.node][..., int(slot.index[0])]))
             else:
-                value = xp.log(xp.abs(self.flat[slot.node][..., elements]))
-                total = total - slot.power * xp.sum(repeats * value, axis=-1)
+                value = xp.log(xp.abs(self.flat[slot.node][..., slot.index]))
+                total = total - slot.power * xp.sum(counts * value, axis=-1)
         for node, repeats in self.block.log_terms:
             total = total + repeats * xp.sum(self.flat[node], axis=-1)
         return total
@@ -236,9 +234,9 @@ def _scattered(xp: Namespace, values: Any, target: np.ndarray, size: int) -> Any
         return xp.zeros(size + 1).at[target].add(values)[:size]
     order = np.argsort(target, kind="stable")
     starts = np.flatnonzero(np.diff(target[order], prepend=-1))
-    entries = np.zeros((len(values), size + 1))
-    entries[:, target[order][starts]] = np.add.reduceat(values[:, order], starts, axis=-1)
-    return entries[:, :size]
+    entries = np.zeros((*values.shape[:-1], size + 1))
+    entries[..., target[order][starts]] = np.add.reduceat(values[..., order], starts, axis=-1)
+    return entries[..., :size]
 
 
 # --- elimination ---------------------------------------------------------------------------------------------------
@@ -259,11 +257,11 @@ def factorise(system: System, xp: Namespace) -> Factors:
         left = system.coupling[i] - sum(row[j][..., None] * coupling[j] for j in range(i))
         coupling.append(left / row[i][..., None])
         pull.append((system.block_pull[i] - sum(row[j] * pull[j] for j in range(i))) / row[i])
+    if border.shape[-1] == 0:
+        return Factors(lower, coupling, pull, border, border_pull)
     for c, p in zip(coupling, pull, strict=True):
         border = border - _cross(c, c, xp)
         border_pull = border_pull - _cross(p[..., None], c, xp)[..., 0, :]
-    if border.shape[-1] == 0:
-        return Factors(lower, coupling, pull, border, border_pull)
     factor = _cholesky(border, xp)
     return Factors(lower, coupling, pull, factor, xp.solve_lower(factor, border_pull))
 

@@ -70,7 +70,7 @@ def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
         layout=layout,
         shared=shared,
         varying=varying,
-        log_scale=tuple((slot, piece.counts) for piece in rows for slot in piece.log_scale),
+        log_scale=tuple(pair for piece in rows for pair in piece.log_scale),
         log_terms=tuple((p.log_term, p.repeats) for p in found.pieces if p.log_term is not None),
         constant=constant,
         known=placeholder(np.asarray(constant)),

@@ -38,15 +38,14 @@ class Rows:
         position: (key, column) element of the members that a column reads; CONSTANT for the known part.
         products: (key, column, column) sums over rows of products of weights, each over its scale.
         slots: factors of the columns.
-        log_scale: factors of the scales, `index` (key,) and `counts` (key,) rows of each, for the normalising terms.
+        log_scale: factors of the scales, for the normalising terms: each with how many rows read each element.
         constant: the known rest of the log density's normalising terms.
     """
 
     position: np.ndarray
     products: np.ndarray
     slots: tuple[Slot, ...]
-    log_scale: tuple[Slot, ...]
-    counts: np.ndarray
+    log_scale: tuple[tuple[Slot, np.ndarray], ...]
     constant: float
 
 
@@ -72,16 +71,20 @@ def compressed(residual: Form, scale: Monomial, offsets: Mapping[Node, int], shi
     columns = _merge_constants(_columns(_shifted(residual, offsets, shift), scale, offsets))
     scale_slots = [Slot(f.node, f.power, _wide(f.index, residual.shape)) for f in scale.factors]
     key, first = _keys(columns, scale_slots)
-    counts = np.bincount(key, minlength=len(first)).astype(float)
     size, known = len(columns.weight), np.broadcast_to(scale.weight, residual.shape)
     return Rows(
         position=columns.position[first],
         products=_products(columns.weight, key, len(first)),
         slots=tuple(Slot(s.node, s.power, s.index[first]) for s in columns.slots),
-        log_scale=tuple(Slot(s.node, s.power, s.index[first, 0]) for s in scale_slots),
-        counts=counts,
+        log_scale=tuple(_counted(s) for s in scale_slots),
         constant=float(-np.log(np.abs(known)).sum() - 0.5 * size * np.log(2 * np.pi)),
     )
+
+
+def _counted(slot: Slot) -> tuple[Slot, np.ndarray]:
+    """A factor of the scale read once for each of its elements, and how many rows read that element."""
+    elements, counts = np.unique(slot.index, return_counts=True)
+    return Slot(slot.node, slot.power, elements), counts.astype(float)
 
 
 def standard(position: np.ndarray, shift: np.ndarray) -> Rows:
@@ -97,7 +100,6 @@ def standard(position: np.ndarray, shift: np.ndarray) -> Rows:
         products=weight[:, :, None] * weight[:, None, :],
         slots=(),
         log_scale=(),
-        counts=np.ones(len(position)),
         constant=-0.5 * len(position) * np.log(2 * np.pi),
     )
 

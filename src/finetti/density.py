@@ -66,8 +66,8 @@ class Density:
         for node in self.randoms:
             term = _total(xp, _log_density(node, known, xp, lead, kernel=node in self.carriers), lead)
             yield str(node.name), term + known[self.carriers[node]] if node in self.carriers else term
-        for name, node in self.potentials.items():
-            yield name, _total(xp, evaluate([node], known, xp=xp, lead=lead)[0], lead)
+        for name, potential in self.potentials.items():
+            yield name, _total(xp, evaluate([potential], known, xp=xp, lead=lead)[0], lead)
         if self.gaussian is not None:
             name = f"{', '.join(str(m.name) for m in self.gaussian.members)} (integrated out)"
             yield name, self.gaussian.log_marginal(known, xp=xp, lead=lead)
@@ -113,7 +113,7 @@ def density_of(
 
 def _carriers(randoms: Sequence[Random], data: Mapping[Node, np.ndarray]) -> dict[Random, tuple[Node, np.ndarray]]:
     """For each observed variable whose family has one and where it is known: a place for its carrier, and its value."""
-    found = {}
+    found: dict[Random, tuple[Node, np.ndarray]] = {}
     for node in randoms:
         family = node.family
         if node.observed is None or family.carrier is None:
@@ -166,7 +166,7 @@ def _arguments(roots: list[Node], data: Mapping[Node, np.ndarray]) -> dict[Node,
     edge = [child for node in order if id(node) in random for child in node.inputs if id(child) not in random]
     edge += [root for root in roots if id(root) not in random]
     known = [n for n in dict.fromkeys(edge) if n.ndim or not isinstance(n, Constant)]
-    given = {n: data[n] for n in order if isinstance(n, Data)}
+    given: dict[Node, np.ndarray] = {n: data[n] for n in order if isinstance(n, Data)}
     with np.errstate(all="ignore"):
         values = evaluate(known, given)
     return {node: np.asarray(value) for node, value in zip(known, values, strict=True)}

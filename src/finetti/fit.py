@@ -86,12 +86,13 @@ def _values(model: Model, density: Density, rows: np.ndarray, given: Mapping[Nod
     values |= {node: array[None] for node, array in model.data.items()}
     if density.gaussian is not None:
         values |= density.gaussian.draw(values, len(rows), rng)
-    for node in model.observed:
-        values[node] = evaluate([node.observed], values, lead=1)[0]
+    for node in model.randoms:
+        if node.observed is not None:
+            values[node] = evaluate([node.observed], values, lead=1)[0]
     return values
 
 
 def _observed(model: Model) -> dict[str, np.ndarray]:
-    nodes = model.observed
-    values = evaluate([node.observed for node in nodes], model.data)
-    return {str(node.name): np.asarray(value) for node, value in zip(nodes, values, strict=True)}
+    observed = {str(node.name): node.observed for node in model.randoms if node.observed is not None}
+    values = evaluate(observed.values(), model.data)
+    return {name: np.asarray(value) for name, value in zip(observed, values, strict=True)}

@@ -21,7 +21,7 @@ from finetti.schema import SAMPLE_DIMS, dataset, python, storable_attrs
 
 _LOOKED_UP = ("posterior", "unconstrained_posterior", "sample_stats")
 # Consolidated metadata saves round trips to a remote store; looking for it in a local one only warns.
-_ZARR = {"engine": "zarr", "consolidated": False}
+_ZARR: dict[str, Any] = {"engine": "zarr", "consolidated": False}
 
 
 class Trace(xr.DataTree):
@@ -231,7 +231,8 @@ def _open(path: Path) -> xr.DataTree:
     if start == b"PK\x03\x04":
         from zarr.storage import ZipStore
 
-        return xr.open_datatree(ZipStore(path, mode="r"), **_ZARR)
+        store: Any = ZipStore(path, mode="r")  # which xarray's annotations leave out
+        return xr.open_datatree(store, **_ZARR)
     if (path / "zarr.json").exists() or (path / ".zgroup").exists():
         return xr.open_datatree(path, **_ZARR)
     raise DataError(

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, wraps
 from statistics import NormalDist
+from typing import Concatenate, ParamSpec
 
 import numpy as np
 
@@ -18,6 +19,8 @@ from finetti.errors import DataError
 MIN_DRAWS = 4  # two draws in each half of a chain: below that no variance within a half
 _BLOCK = 2**15  # numbers handled together: with temporaries that stay in the cache, twice as fast
 Kernel = Callable[["Draws"], np.ndarray]
+Options = ParamSpec("Options")
+KernelWith = Callable[Concatenate["Draws", Options], np.ndarray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,16 +116,16 @@ def per_scalar(kernel: Kernel, x: np.ndarray) -> np.ndarray:
     return out.reshape((*out.shape[:-1], *shape))
 
 
-def needs(*, chains: int = 1) -> Callable[[Kernel], Kernel]:
+def needs(*, chains: int = 1) -> Callable[[KernelWith[Options]], KernelWith[Options]]:
     """Have a kernel answer NaN for NaN draws, fewer than four per chain, or fewer than `chains` chains."""
 
-    def guard(kernel: Kernel) -> Kernel:
+    def guard(kernel: KernelWith[Options]) -> KernelWith[Options]:
         @wraps(kernel)
-        def guarded(draws: Draws, *args: float) -> np.ndarray:
+        def guarded(draws: Draws, *args: Options.args, **kwargs: Options.kwargs) -> np.ndarray:
             scalar, chain, draw = draws.values.shape
             if draw < MIN_DRAWS or chain < chains:
                 return np.full(scalar, np.nan)
-            return np.where(draws.missing, np.nan, kernel(draws, *args))
+            return np.where(draws.missing, np.nan, kernel(draws, *args, **kwargs))
 
         return guarded
 

@@ -10,10 +10,6 @@ from finetti.errors import DataError
 
 MIN_E_BFMI = 0.3
 
-_ON_FUNNELS = (
-    'if the model was sampled "as_written", let finetti choose the geometry (geometry="auto", the default); if a '
-    'funnel remains, sample with step="walnuts".'
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +25,7 @@ class SamplerHealth:
         max_treedepth: that depth (doublings).
         interrupted: whether the run was stopped early.
         draws_requested: draws asked for, over all chains.
+        step: "leapfrog" or "walnuts", see `sample`.
 
     Example:
         >>> SamplerHealth(draws=20_000, chains=4, divergences=0).line()
@@ -43,6 +40,7 @@ class SamplerHealth:
     max_treedepth: int | None = None
     interrupted: bool = False
     draws_requested: int | None = None
+    step: str | None = None
 
     @property
     def min_e_bfmi(self) -> float | None:
@@ -105,6 +103,7 @@ def sampler_health(
     max_treedepth: int | None = None,
     interrupted: bool = False,
     draws_requested: int | None = None,
+    step: str | None = None,
 ) -> SamplerHealth:
     """Count what the statistics of a run say.
 
@@ -117,6 +116,7 @@ def sampler_health(
         max_treedepth: largest number of doublings allowed.
         interrupted: whether the run was stopped early.
         draws_requested: draws asked for, over all chains.
+        step: how a trajectory gets from point to point, as in `sample`.
 
     Returns:
         The counts, None for statistics not given.
@@ -144,6 +144,7 @@ def sampler_health(
         max_treedepth=max_treedepth,
         interrupted=interrupted,
         draws_requested=draws_requested,
+        step=step,
     )
 
 
@@ -214,7 +215,7 @@ def _divergences(health: SamplerHealth) -> str:
         return ""
     return (
         f"{health.divergences:,} of {_number(health.draws, 'draw')} diverged: the sampler could not follow "
-        f"the posterior's curvature, and estimates may be biased. Raise target_accept; {_ON_FUNNELS}"
+        f"the posterior's curvature, and estimates may be biased. Raise target_accept; {_on_geometry(health)}"
     )
 
 
@@ -228,9 +229,23 @@ def _energy(health: SamplerHealth) -> str:
     shown = f"{lowest:.2f}" if round(lowest, 2) < MIN_E_BFMI else f"{lowest:.3f}"
     return (
         f"E-BFMI is below {MIN_E_BFMI} in {low} of {_number(health.chains, 'chain')}, at lowest {shown}: the "
-        "sampler moves too slowly between energies to explore the tails. Tighten priors with heavy tails; "
-        f"{_ON_FUNNELS}"
+        f"sampler moves too slowly between energies to explore the tails. {_against_heavy_tails(health)}"
     )
+
+
+def _against_heavy_tails(health: SamplerHealth) -> str:
+    """What helps against a low E-BFMI, without saying again what divergences have already called for."""
+    if health.divergences:
+        return "The same may help, and so may priors with lighter tails."
+    return f"Give priors lighter tails; {_on_geometry(health)}"
+
+
+def _on_geometry(health: SamplerHealth) -> str:
+    """What helps where curvature varies: another geometry, then another step, then patience."""
+    first = 'if the model was sampled "as_written", let finetti choose the geometry (geometry="auto", the default); '
+    if health.step == "walnuts":
+        return f"{first}if a funnel remains, draw more, and go by R-hat and ESS."
+    return f'{first}if a funnel remains, sample with step="walnuts".'
 
 
 def _tree_depth(health: SamplerHealth) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from html import escape
 from itertools import product
 from typing import Any, Literal
@@ -34,6 +34,8 @@ class Summary(pd.DataFrame):
     """
 
     _metadata = ["health", "round_to"]
+    health: SamplerHealth | None
+    round_to: int | None
 
     @property
     def _constructor(self) -> type[pd.DataFrame]:
@@ -106,8 +108,8 @@ def health_of(trace: xr.DataTree) -> SamplerHealth:
     """What the `sample_stats` of a trace say about the run.
 
     Args:
-        trace: tree in the ArviZ schema. The attributes `interrupted`, `draws_requested` (per chain) and
-            `max_treedepth` are used where the root, the posterior or the sampler statistics have them.
+        trace: tree in the ArviZ schema. The attributes `interrupted`, `draws_requested` (per chain),
+            `max_treedepth` and `step` are used where the root, the posterior or the sampler statistics have them.
 
     Returns:
         The counts, None for statistics the trace does not hold.
@@ -124,14 +126,15 @@ def health_of(trace: xr.DataTree) -> SamplerHealth:
     groups = getattr(trace, "children", {})
     stats = groups["sample_stats"].dataset if "sample_stats" in groups else xr.Dataset()
     attrs = {**trace.attrs, **posterior.attrs, **stats.attrs}
-    shape = tuple(posterior.sizes[dim] for dim in SAMPLE_DIMS)
+    chains, draws = (posterior.sizes[dim] for dim in SAMPLE_DIMS)
     per_chain, depth = (_whole(attrs.get(name)) for name in ("draws_requested", "max_treedepth"))
     return sampler_health(
-        shape=shape,
+        shape=(chains, draws),
         **{name: _statistic(stats, name) for name in _STATISTICS},
         max_treedepth=depth,
         interrupted=bool(attrs.get("interrupted", False)),
-        draws_requested=None if per_chain is None else per_chain * shape[0],
+        draws_requested=None if per_chain is None else per_chain * chains,
+        step=attrs.get("step"),
     )
 
 
@@ -202,13 +205,13 @@ def _posterior(trace: xr.DataTree) -> xr.Dataset:
     return posterior
 
 
-def _chosen(available: list[str], var_names: str | Sequence[str] | None) -> list[str]:
+def _chosen(available: list[Hashable], var_names: str | Sequence[str] | None) -> list[Hashable]:
     """Names in the order asked for; all of them, in the posterior's order, where none are."""
     if var_names is None:
         return available
     asked = [var_names] if isinstance(var_names, str) else list(var_names)
     out = [name[1:] for name in asked if str(name).startswith("~") and name not in available]
-    wanted = [name for name in asked if not str(name).startswith("~") or name in available]
+    wanted: list[Hashable] = [name for name in asked if not str(name).startswith("~") or name in available]
     for name in [*wanted, *out]:
         if name not in available:
             raise unknown_name(name, map(str, available), what="variable in the posterior")
@@ -264,7 +267,7 @@ def _cell(name: str, row: pd.Series, round_to: int | None) -> str:
     if str(name).startswith("mcse_"):
         return f"{value:.2g}"
     if name in _AT_THE_DIGITS_OF_THE_MEAN or str(name).endswith(("_lb", "_ub")):
-        return _to_error(value, row.get("mcse_mean", np.nan))
+        return _to_error(float(value), row.get("mcse_mean", np.nan))
     return f"{value:.4g}"
 
 

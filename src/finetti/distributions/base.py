@@ -138,8 +138,9 @@ class Family:
         """Refuse parameters outside their domain and data outside the support, wherever both are known now."""
         values = [_known(p, data) for p in node.parameters]
         cls.check_values(node, values)
-        if node.observed is not None:
-            _check_observed(node, static_value(node.observed, data), values)
+        observed = None if node.observed is None else static_value(node.observed, data)
+        if observed is not None:
+            _check_observed(node, observed, values)
 
     @classmethod
     def check_values(cls, node: Random, values: Sequence[np.ndarray | None]) -> None:
@@ -190,8 +191,9 @@ def _check_given(cls: type[Family], name: str | None, given: Mapping[str, Any], 
     title, canonical = _title(cls, name), {p.name for p in cls.parameters}
     known = {key: _known(_parameter_node(cls, name, key, value), data) for key, value in given.items()}
     for parameter in cls.others:
-        if known.get(parameter.name) is not None:
-            check_parameter(title, parameter, known[parameter.name])
+        value = known.get(parameter.name)
+        if value is not None:
+            check_parameter(title, parameter, value)
     for condition in cls.conditions:
         if not set(condition.names) <= canonical:
             check_condition(title, condition, known)

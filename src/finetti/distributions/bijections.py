@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from finetti.errors import ModelError
 from finetti.model.namespace import NUMPY
 
 Array = Any
@@ -236,11 +237,23 @@ def integers_between(lower: str, upper: str) -> Support:
     )
 
 
+def continuous(support: Support) -> Bijection:
+    """The bijection of a continuous support.
+
+    Raises:
+        ModelError: for a discrete one.
+    """
+    if support.bijection is None:
+        values = support.words.format(*support.bounds)
+        raise ModelError(f"A variable whose value is {values} is discrete: no smooth map leads to it from the real line.")
+    return support.bijection
+
+
 def to_unconstrained(support: Support, x: Array, *bounds: Array) -> Array:
     """NumPy values in a continuous support, mapped to the real line."""
-    return support.bijection.inverse(x, *bounds)
+    return continuous(support).inverse(x, *bounds)
 
 
 def to_support(support: Support, z: Array, *bounds: Array) -> Array:
     """NumPy values on the real line, mapped into a continuous support."""
-    return support.bijection.forward(NUMPY, z, *bounds)[0]
+    return continuous(support).forward(NUMPY, z, *bounds)[0]

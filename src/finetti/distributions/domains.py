@@ -121,8 +121,8 @@ def check_parameter(title: str, parameter: Parameter, value: np.ndarray, source:
 
 def check_condition(title: str, condition: Condition, values: Mapping[str, np.ndarray | None]) -> None:
     """Refuse parameters that do not go together, where all of them are known."""
-    arrays = [values.get(name) for name in condition.names]
-    if any(array is None for array in arrays):
+    arrays = [array for name in condition.names if (array := values.get(name)) is not None]
+    if len(arrays) < len(condition.names):
         return
     bad = ~np.asarray(condition.holds(*arrays))
     if bad.any():

@@ -147,8 +147,9 @@ class LKJCholeskyCorr(Family):
     @classmethod
     def event_shape(cls, parameters: tuple[Node, ...]) -> Shape:
         """n rows and columns."""
-        n = int(parameters[1].value)
-        return (n, n)
+        n = parameters[1]
+        assert isinstance(n, Constant)  # `arrange` has seen to it
+        return (int(n.value), int(n.value))
 
     @staticmethod
     def log_density(xp, x, eta, n):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import numpy as np
 
 from finetti.distributions.base import Family
@@ -11,7 +14,7 @@ from finetti.distributions.special import log_rising
 from finetti.errors import SamplingError
 
 LOG_SQRT_2PI = 0.5 * np.log(2 * np.pi)
-PRECISION = {("tau",): lambda tau: {"sigma": tau**-0.5}}
+PRECISION: Mapping[tuple[str, ...], Callable[..., Mapping[str, Any]]] = {("tau",): lambda tau: {"sigma": tau**-0.5}}
 
 
 class Normal(Family):

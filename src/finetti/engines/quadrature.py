@@ -176,7 +176,8 @@ def _shrunk(ends: np.ndarray, values: np.ndarray) -> np.ndarray:
     tight = ends.copy()
     for k in range(len(ends)):
         others = tuple(a for a in range(values.ndim) if a != k)
-        line = np.linspace(*ends[k], values.shape[k])
+        low, high = ends[k]
+        line = np.linspace(low, high, values.shape[k])
         used = np.flatnonzero(matters.any(axis=others))
         tight[k] = line[max(used[0] - 1, 0)], line[min(used[-1] + 1, len(line) - 1)]
     return tight

@@ -88,7 +88,7 @@ def _start(density: Density, rng: np.random.Generator, fixed: dict[Node, np.ndar
 def _center(density: Density, fixed: dict[Node, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """The unconstrained centre, and which of its coordinates may be shaken."""
     values = central_values([block.node for block in density.blocks], {**density.arguments, **fixed})
-    chosen = {block.node: values[block.node] for block in density.blocks}
+    chosen: dict[Node, np.ndarray] = {block.node: values[block.node] for block in density.blocks}
     with np.errstate(all="ignore"):
         flat = unconstrain(density.blocks, chosen, density.arguments)
     for block in density.blocks:

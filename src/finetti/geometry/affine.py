@@ -72,9 +72,9 @@ class Reader:
         """The latents an expression reads."""
         for node in expression(root, self._touched):
             if isinstance(node, Random):
-                found = frozenset({node}) & self.latents
+                found = frozenset[Node]({node}) & self.latents
             else:
-                found = frozenset().union(*(self._touched[child] for child in node.inputs))
+                found = frozenset[Node]().union(*(self._touched[child] for child in node.inputs))
             self._touched[node] = found
         return self._touched[root]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from finetti.distributions.bijections import Support
+from finetti.distributions.bijections import Support, continuous
 from finetti.geometry.recenter import Centring
 from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Node, Random, Shape, ancestors
@@ -41,7 +41,7 @@ class Block:
     @property
     def name(self) -> str:
         """The unconstrained name, PyMC's way: `tau_log__`; the plain name where nothing is transformed."""
-        suffix = self.support.bijection.suffix
+        suffix = continuous(self.support).suffix
         return f"{self.node.name}_{suffix}" if suffix else str(self.node.name)
 
     def take(self, flat: Any, lead: int) -> Any:
@@ -51,19 +51,19 @@ class Block:
     @property
     def transformed(self) -> bool:
         """Whether the map to the value has a log-determinant other than 0."""
-        return self.centring is not None or bool(self.support.bijection.suffix)
+        return self.centring is not None or bool(continuous(self.support).suffix)
 
     def forward(self, z: Any, given: Mapping[Node, Any], xp: Namespace, lead: int) -> tuple[Any, Any]:
         """The variable's value at unconstrained values, and the log-determinants."""
         if self.centring is not None:
             return self.centring.forward(xp, z, given, lead)
-        return self.support.bijection.forward(xp, z, *self.bounds(given, xp, lead))
+        return continuous(self.support).forward(xp, z, *self.bounds(given, xp, lead))
 
     def inverse(self, value: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
         """Unconstrained values at a value of the variable."""
         if self.centring is not None:
             return self.centring.inverse(value, given, NUMPY)
-        return np.asarray(self.support.bijection.inverse(value, *self.bounds(given, NUMPY, 0)))
+        return np.asarray(continuous(self.support).inverse(value, *self.bounds(given, NUMPY, 0)))
 
     def bounds(self, given: Mapping[Node, Any], xp: Namespace, lead: int) -> list[Any]:
         """The values of the parameters that bound the support, aligned with the variable."""
@@ -78,7 +78,7 @@ def blocks_of(free: Sequence[Random], centrings: Mapping[Random, Centring] | Non
     blocks, start = [], 0
     for node in _ordered(list(free), chosen):
         support = node.family.support_of(node.parameters)
-        shape = node.shape if node in chosen else support.bijection.unconstrained(node.shape)
+        shape = node.shape if node in chosen else continuous(support).unconstrained(node.shape)
         block = Block(node, support, start, shape, chosen.get(node))
         blocks.append(block)
         start += block.size

@@ -29,6 +29,7 @@ from finetti.model.graph import Constant, Node, Random
 from finetti.model.namespace import NUMPY, Namespace
 
 LOG_2PI = float(np.log(2 * np.pi))
+ROUNDING = 1e-13  # share of an entry of Q below which what elimination has left of it is mostly rounding error
 
 
 class Factors(NamedTuple):
@@ -40,6 +41,7 @@ class Factors(NamedTuple):
         block_pull: the same times h: one (..., group) for each slot.
         border: (..., border, border) factor of S.
         border_pull: (..., border) S's factor, inverted, times what is left of h.
+        share: (...) smallest share of a diagonal entry of Q that elimination has left.
     """
 
     lower: list
@@ -47,6 +49,7 @@ class Factors(NamedTuple):
     block_pull: list
     border: Any
     border_pull: Any
+    share: Any
 
 
 @dataclass(frozen=True)
@@ -117,7 +120,11 @@ class GaussianBlock:
         return tables | {rows.place: rows.products for rows in self.varying}
 
     def log_marginal(self, given: Mapping[Node, Any], *, xp: Namespace = NUMPY, lead: int = 0) -> Any:
-        """Log density of phi and the data with the members integrated out, up to nothing: (draw,) or ()."""
+        """Log density of phi and the data with the members integrated out, up to nothing: (draw,) or ().
+
+        It is -inf where Q is singular to rounding, for there only noise would be left of it: where members with a flat
+        or vague prior have scales beyond about a million times that of the residuals.
+        """
         values = Values(self, given, xp, lead)
         system = self.system(values)
         factors = factorise(system, xp)
@@ -126,7 +133,8 @@ class GaussianBlock:
             log_determinant = log_determinant + xp.sum(xp.log(row[i]), axis=-1)
         size = self.layout.size
         normalising = values.arrays[self.known] + 0.5 * size * LOG_2PI + values.log_normalising()
-        return system.constant + 0.5 * quadratic(factors, xp) - log_determinant + normalising
+        value = system.constant + 0.5 * quadratic(factors, xp) - log_determinant + normalising
+        return xp.where(factors.share > ROUNDING, value, -np.inf)
 
     def system(self, values: Values) -> System:
         """Q, h and c."""
@@ -139,7 +147,7 @@ class GaussianBlock:
 
         return self.layout.system(entries, values.xp)
 
-    def draw(self, given: Mapping[Node, Any], draws: int, rng: np.random.Generator) -> dict[Random, np.ndarray]:
+    def draw(self, given: Mapping[Node, Any], draws: int, rng: np.random.Generator) -> dict[Node, np.ndarray]:
         """A draw of every member for each draw of phi, exact given phi.
 
         Args:
@@ -247,23 +255,26 @@ def factorise(system: System, xp: Namespace) -> Factors:
     lower: list[list] = []
     coupling: list = []
     pull: list = []
-    border, border_pull = system.border, system.border_pull
+    border, border_pull, share = system.border, system.border_pull, 1.0
     for i, entries in enumerate(system.blocks):
         row: list = []
         for j in range(i):
             row.append((entries[j] - sum(row[m] * lower[j][m] for m in range(j))) / lower[j][j])
-        row.append(xp.sqrt(entries[i] - sum(value**2 for value in row)))
+        pivot = entries[i] - sum(value**2 for value in row)
+        share = xp.minimum(share, xp.min(pivot / entries[i], axis=-1))
+        row.append(xp.sqrt(pivot))
         lower.append(row)
         left = system.coupling[i] - sum(row[j][..., None] * coupling[j] for j in range(i))
         coupling.append(left / row[i][..., None])
         pull.append((system.block_pull[i] - sum(row[j] * pull[j] for j in range(i))) / row[i])
     if border.shape[-1] == 0:
-        return Factors(lower, coupling, pull, border, border_pull)
+        return Factors(lower, coupling, pull, border, border_pull, share)
     for c, p in zip(coupling, pull, strict=True):
         border = border - _cross(c, c, xp)
         border_pull = border_pull - _cross(p[..., None], c, xp)[..., 0, :]
     factor = _cholesky(border, xp)
-    return Factors(lower, coupling, pull, factor, xp.solve_lower(factor, border_pull))
+    share = xp.minimum(share, xp.min(_diagonal(factor, xp) ** 2 / _diagonal(system.border, xp), axis=-1))
+    return Factors(lower, coupling, pull, factor, xp.solve_lower(factor, border_pull), share)
 
 
 def quadratic(factors: Factors, xp: Namespace) -> Any:

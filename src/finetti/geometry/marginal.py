@@ -8,7 +8,17 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.geometry.center import central_values
-from finetti.geometry.gaussian import GaussianBlock, Values, factorise, placeholder, quadratic, solve, sorted_out
+from finetti.geometry.constrain import blocks_of, constrain, unconstrain
+from finetti.geometry.gaussian import (
+    ROUNDING,
+    GaussianBlock,
+    Values,
+    factorise,
+    placeholder,
+    quadratic,
+    solve,
+    sorted_out,
+)
 from finetti.geometry.layout import System, arrange
 from finetti.geometry.members import Found
 from finetti.geometry.rows import compressed, standard
@@ -31,8 +41,11 @@ def block_of(found: Found, free: Sequence[Random], data: Mapping[Node, np.ndarra
         ModelError: where flat priors leave the members undetermined, naming the variable.
     """
     block = _around(found, np.zeros(sum(m.size for m in found.members)))
-    center = {node: np.asarray(value)[None] for node, value in central_values(free, data).items()}
-    mean, cancelling = _posterior_mean(block, center)
+    center = central_values(free, data)
+    try:
+        mean, cancelling = _posterior_mean(block, center)
+    except ModelError:  # a coefficient whose prior is centred at 0 says nothing there, but it does elsewhere
+        mean, cancelling = _posterior_mean(block, _moved(free, center))
     if cancelling < HARMLESS:
         return block
     return _around(found, np.where(_read_as_is(found), mean, 0.0))
@@ -78,15 +91,23 @@ def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
     )
 
 
-def _posterior_mean(block: GaussianBlock, center: Mapping[Node, np.ndarray]) -> tuple[np.ndarray, float]:
-    """The members' mean at the centre of the rest, and how many times larger than their difference the sums are."""
-    system = block.system(Values(block, center, NUMPY, 1))
+def _moved(free: Sequence[Random], center: Mapping[Node, np.ndarray]) -> dict[Node, np.ndarray]:
+    """A point away from the centre, each coordinate by a different step."""
+    blocks = blocks_of(free)
+    flat = unconstrain(blocks, center, center)
+    flat = flat + np.linspace(0.3, 0.9, len(flat))
+    return dict(center) | {block.node: value for block, value, _ in constrain(blocks, flat, center)}
+
+
+def _posterior_mean(block: GaussianBlock, at: Mapping[Node, np.ndarray]) -> tuple[np.ndarray, float]:
+    """The members' mean at a point of the rest, and how many times larger than their difference the sums are."""
+    system = block.system(Values(block, {node: np.asarray(value)[None] for node, value in at.items()}, NUMPY, 1))
     with np.errstate(all="ignore"):
         factors = factorise(system, NUMPY)
         flat = block.layout.joined(*solve(factors, 1, None))[0]
         left = system.constant + 0.5 * quadratic(factors, NUMPY)
         cancelling = float(np.abs(system.constant / left).max())
-    if not np.isfinite(flat).all():
+    if not np.isfinite(flat).all() or not factors.share.min() > ROUNDING:
         raise ModelError(_undetermined(block, system))
     return flat, cancelling
 

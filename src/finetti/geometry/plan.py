@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass, field, replace
 from html import escape
 
@@ -13,7 +13,7 @@ from finetti.geometry.marginal import block_of
 from finetti.geometry.members import Found, find
 from finetti.geometry.recenter import Centring, centrings
 from finetti.model.context import Model
-from finetti.model.graph import Node, Random
+from finetti.model.graph import Node, Random, label
 
 AUTO, AS_WRITTEN = "auto", "as_written"
 SAMPLED = ("sampled", "centered", "noncentered")
@@ -110,7 +110,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
     found, words = centrings(kept, [*model.randoms, *model.potentials.values()], wishes)
     for node in wishes:
         if node not in found:
-            raise ModelError(f"{node.name!r} has no random location or scale, so there is no centring to choose.")
+            raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")
     reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
     decisions = tuple(_decision(node, members, reasons) for node in model.free)
     return Plan(decisions, block, "nuts or quadrature", found)
@@ -153,7 +153,7 @@ def _worthwhile(found: Found) -> bool:
     return any(piece.node.observed is not None for piece in found.pieces) or len(found.members) > 1
 
 
-def _decision(node: Random, members: set[Node], refused: Mapping[Node, str]) -> Decision:
+def _decision(node: Random, members: Set[Random], refused: Mapping[Node, str]) -> Decision:
     if node in members:
         return Decision(str(node.name), "integrated out", "linear and Gaussian given the rest; drawn back exactly")
     return Decision(str(node.name), "sampled", refused.get(node, ""))

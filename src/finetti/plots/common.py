@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -16,7 +16,7 @@ from finetti.errors import DataError, unknown_name
 # Okabe and Ito's palette: told apart by every common kind of colour vision, and in grey.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6b6b6b"
 CHAIN_COLORS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", VERMILION, "#000000")
-STYLE = {
+STYLE: Any = {  # a key is one of matplotlib's settings, which its annotations list only in later versions
     "font.size": 10,
     "axes.titlesize": 10,
     "axes.labelsize": 10,
@@ -160,7 +160,7 @@ def _element(name: str, index: str, array: xr.DataArray) -> xr.DataArray:
     return array.isel({dim: [at] for dim, at in zip(dims, positions, strict=True)})
 
 
-def _position(labels: list[str], wanted: Any, dim: str) -> int:
+def _position(labels: list[str], wanted: Any, dim: Hashable) -> int:
     """Where a label stands; failing that, an integer is a position."""
     text = str(wanted)
     if text in labels:
@@ -170,7 +170,7 @@ def _position(labels: list[str], wanted: Any, dim: str) -> int:
     raise unknown_name(text, labels, what=f"label of dim {dim!r}")
 
 
-def _labels(array: xr.DataArray, dim: str) -> list[str]:
+def _labels(array: xr.DataArray, dim: Hashable) -> list[str]:
     """The labels of a dim as text."""
     return [str(label) for label in array[dim].values]
 
@@ -183,7 +183,8 @@ def _scalars_of(name: str, array: xr.DataArray) -> list[Scalar]:
     found = []
     for place in places:
         index = f"[{', '.join(label for _, label in place)}]" if place else ""
-        draws = values[(..., *(at for at, _ in place))]
+        element: tuple[Any, ...] = (..., *(at for at, _ in place))
+        draws = values[element]
         found.append(Scalar(_UNCONSTRAINED_LOG.sub(r"log(\1\2)", name + index), draws))
     return found
 

@@ -101,7 +101,7 @@ def _finish(ax: Axes, labels: list[str], *, reference: float | None) -> None:
     ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.4, -0.6)
     ax.tick_params(axis="y", length=0)
-    guide = {"color": GREY, "alpha": 0.15, "linewidth": 0.8, "zorder": 0}
+    guide: dict[str, Any] = {"color": GREY, "alpha": 0.15, "linewidth": 0.8, "zorder": 0}
     ax.hlines(range(len(labels)), 0, 1, transform=ax.get_yaxis_transform(), **guide)
     for side in ("left", "top", "right"):
         ax.spines[side].set_visible(False)
@@ -117,5 +117,5 @@ def _name_chains(ax: Axes, chains: int) -> None:
         Line2D([], [], color=color, linewidth=2.5, label=f"chain {chain}")
         for chain, color in enumerate(chain_colors(chains))
     ]
-    place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+    place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
     ax.legend(handles=handles, ncols=min(chains, 5), frameon=False, fontsize=9, handlelength=1.2, **place)

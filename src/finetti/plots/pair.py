@@ -67,16 +67,17 @@ def plot_pair(
     return draw(chosen, marked, ax=ax, figsize=figsize)
 
 
-def _single(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Axes | None, figsize: Any) -> Axes:
+def _single(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Any, figsize: Any) -> Axes:
     """Two scalars on one pair of axes."""
     if ax is None:
         ax = new_axes(figsize=figsize or (6.4, 4.8))[0, 0]
     if np.ndim(ax):
         raise DataError(f"Two scalars need one ax; got an array of shape {np.shape(ax)}.")
-    _scatter(ax, *chosen, marked, size=12)
-    ax.set(xlabel=chosen[0].label, ylabel=chosen[1].label)
+    x, y = chosen
+    _scatter(ax, x, y, marked, size=12)
+    ax.set(xlabel=x.label, ylabel=y.label)
     if marked is not None:
-        place = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
+        place: dict[str, Any] = {"loc": "lower right", "bbox_to_anchor": (1, 1), "borderaxespad": 0.2}
         ax.legend(frameon=False, handletextpad=0.2, **place)
     return ax
 
@@ -85,11 +86,11 @@ def _grid(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Any, figsize: 
     """Lower triangle of scatter plots with histograms on the diagonal."""
     count = len(chosen)
     size = figsize or (1.2 + 1.7 * count,) * 2
-    axes = new_axes(count, count, figsize=size, sharex="col") if ax is None else ax
+    axes: np.ndarray = new_axes(count, count, figsize=size, sharex="col") if ax is None else ax
     if np.shape(axes) != (count, count):
         raise DataError(f"{count} scalars need ax of shape ({count}, {count}); got {np.shape(axes)}.")
-    for row, column in np.ndindex(count, count):
-        _cell(axes[row, column], chosen, row, column, marked)
+    for (row, column), panel in np.ndenumerate(axes):
+        _cell(panel, chosen, row, column, marked)
     if marked is not None:
         handles, labels = axes[1, 0].get_legend_handles_labels()
         axes[0, 0].figure.legend(handles, labels, loc="upper right", frameon=False)
@@ -121,5 +122,5 @@ def _scatter(ax: Axes, x: Scalar, y: Scalar, marked: np.ndarray | None, *, size:
     ax.scatter(x.draws[kept], y.draws[kept], s=size, color=BLUE, alpha=alpha, linewidths=0, rasterized=True)
     if marked is not None:
         label = f"{marked.sum()} divergent {'draws' if marked.sum() > 1 else 'draw'}"
-        ring = {"facecolor": VERMILION, "edgecolor": "white", "linewidths": 0.4}
+        ring: dict[str, Any] = {"facecolor": VERMILION, "edgecolor": "white", "linewidths": 0.4}
         ax.scatter(x.draws[marked], y.draws[marked], s=1.8 * size, label=label, zorder=3, **ring)

@@ -111,7 +111,7 @@ def _draw_ranks(ax: Axes, scalar: Scalar, marked: np.ndarray | None) -> None:
     for chain, color in enumerate(chain_colors(len(ranks))):
         ax.stairs(chain + scale * counts[chain], edges, baseline=chain, fill=True, color=color, alpha=0.7)
         ax.axhline(chain + scale * uniform, color=GREY, linewidth=0.8, linestyle=":")
-    ax.set_yticks(np.arange(len(ranks)) + scale * uniform / 2, range(len(ranks)))
+    ax.set_yticks(np.arange(len(ranks)) + scale * uniform / 2, [str(chain) for chain in range(len(ranks))])
     ax.set_ylim(0 if marked is None else -0.4, len(ranks))  # a strip of its own for the rug
     ax.set_ylabel("chain")
     ax.tick_params(axis="y", length=0)
@@ -122,7 +122,7 @@ def _draw_ranks(ax: Axes, scalar: Scalar, marked: np.ndarray | None) -> None:
 
 def _rug(ax: Axes, places: np.ndarray) -> None:
     """Ticks along the lower edge where draws diverged."""
-    rug = {"color": "black", "linewidth": 0.6, "alpha": 0.6, "zorder": 5}
+    rug: dict[str, Any] = {"color": "black", "linewidth": 0.6, "alpha": 0.6, "zorder": 5}
     ax.vlines(places, 0, 0.07, transform=ax.get_xaxis_transform(), **rug)
 
 

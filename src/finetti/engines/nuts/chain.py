@@ -11,7 +11,7 @@ import numpy as np
 
 from finetti.engines.nuts import metric as metrics
 from finetti.engines.nuts import step_size
-from finetti.engines.nuts.metric import Diagonal
+from finetti.engines.nuts.metric import Diagonal, Metric
 from finetti.engines.nuts.program import Chain, Chunk, Mode, Order, Record
 from finetti.engines.nuts.warmup import Stretch, Windows, course
 from finetti.errors import SamplingError
@@ -65,7 +65,7 @@ class ChainLog:
     tuning_gradients: int = 0
     tuning_divergences: int = 0
     step: float = float("nan")
-    metric: Diagonal | None = None
+    metric: Metric | None = None
     arguments: tuple[np.ndarray, ...] = ()
 
     def note_warmup(self, chunk: Chunk) -> None:
@@ -118,7 +118,7 @@ class Runner:
     rows: int
     recentre: Callable[..., Moved] | None = None
 
-    def __call__(self, chain: Chain, metric: Diagonal, mode: Mode, length: int) -> Chunk:
+    def __call__(self, chain: Chain, metric: Metric, mode: Mode, length: int) -> Chunk:
         order = Order(
             np.int32(mode), np.int32(length), np.float64(self.settings.target_accept),
             np.int32(self.settings.max_treedepth),
@@ -191,13 +191,13 @@ def _warm(run: Runner, chain, metric, stretch: Stretch, windows: Windows, log: C
             windows.add(chunk.rows.position[:n].copy(), chunk.rows.gradient[:n].copy())
         yield log
     if stretch.learn:
-        metric = windows.estimate(metric)
+        metric = windows.estimate(metric, directions=stretch.look)
     if stretch.forget:
         windows.forget()
     return chain, metric
 
 
-def _recentred(run: Runner, chain: Chain, metric: Diagonal, windows: Windows, log: ChainLog):
+def _recentred(run: Runner, chain: Chain, metric: Metric, windows: Windows, log: ChainLog):
     """The chain in coordinates learned from the draws kept, with nothing kept but the metric."""
     assert run.recentre is not None
     moved = run.recentre(run.arguments, *windows.later_part(), chain.point.position, metric)
@@ -209,7 +209,7 @@ def _recentred(run: Runner, chain: Chain, metric: Diagonal, windows: Windows, lo
     return run, chunk.chain, moved.metric
 
 
-def _draw(run: Runner, chain: Chain, metric: Diagonal, log: ChainLog, goal: Goal) -> Iterator[ChainLog]:
+def _draw(run: Runner, chain: Chain, metric: Metric, log: ChainLog, goal: Goal) -> Iterator[ChainLog]:
     pace = min(20, run.rows)
     while log.drawn < goal.draws:
         start = time.perf_counter()

@@ -7,6 +7,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 _SMALLEST, _LARGEST = 1e-20, 1e20  # variances beyond these say that something else is wrong
+MAX_RANK = 12
+MIN_DRAWS = 30  # of a window, and 3/2 times the dimension, before directions are looked for
+RIDGE = 1e-5  # relative variance in directions nothing was seen of
+GATE, GAIN = 0.5, 0.1  # share of the gradients' variance to be foretold, and by how much more than by the diagonal
 
 
 class Diagonal(NamedTuple):
@@ -46,3 +50,92 @@ def from_window(draws: np.ndarray, gradients: np.ndarray, fallback: Diagonal) ->
     ratio = np.divide(spread, steepness, out=np.ones_like(spread), where=usable)
     variance = np.where(usable, np.sqrt(ratio), np.asarray(fallback.scale) ** 2)
     return Diagonal(np.sqrt(np.clip(variance, _SMALLEST, _LARGEST)))
+
+
+class LowRank(NamedTuple):
+    """A diagonal, and a few directions in which the posterior is longer or shorter than that says.
+
+    Args:
+        scale: (unconstrained,) as in `Diagonal`.
+        directions: (unconstrained, rank) orthonormal, in scaled coordinates; zero where there are fewer.
+        stretch: (rank,) by how much the standard deviation differs along each, less 1.
+    """
+
+    scale: Any
+    directions: Any
+    stretch: Any
+
+    def move(self, momentum):
+        """Velocity of a whitened momentum."""
+        return self.scale * self._stretched(momentum)
+
+    def kick(self, gradient):
+        """Force on a whitened momentum."""
+        return self._stretched(self.scale * gradient)
+
+    def _stretched(self, vector):
+        return vector + self.directions @ (self.stretch * (self.directions.T @ vector))
+
+
+Metric = Diagonal | LowRank
+
+
+def with_directions(draws: np.ndarray, gradients: np.ndarray, diagonal: Diagonal) -> Metric:
+    """The diagonal with the directions a window of draws and gradients shows, where they help; else the diagonal.
+
+    The covariance that takes gradients to draws is the geometric mean of the draws' covariance and the inverse of the
+    gradients', in the space both span (Seyboldt, Carlson, Carpenter 2026, arXiv 2603.18845). It is used only where it
+    foretells the gradients of draws it has not seen: in a funnel it does not, and no fixed metric would help.
+
+    Args:
+        draws, gradients: (draw, unconstrained).
+        diagonal: of the same window.
+    """
+    x = (draws - draws.mean(axis=0)) / diagonal.scale
+    g = (gradients - gradients.mean(axis=0)) * diagonal.scale
+    enough = len(x) >= max(MIN_DRAWS, 1.5 * x.shape[1])
+    if not enough or x.shape[1] < 2 or not (np.isfinite(x).all() and np.isfinite(g).all()):
+        return diagonal
+    tried = _directions(x[::2], g[::2])
+    if tried is None or _foretold(x[1::2], g[1::2], tried) < max(GATE, _foretold(x[1::2], g[1::2], None) + GAIN):
+        return diagonal
+    directions, stretch = _directions(x, g) or tried
+    rank = min(MAX_RANK, x.shape[1])
+    padded = np.zeros((x.shape[1], rank)), np.zeros(rank)
+    padded[0][:, : len(stretch)], padded[1][: len(stretch)] = directions, stretch
+    return LowRank(diagonal.scale, *padded)
+
+
+def _directions(x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """Directions (unconstrained, k) whose variance is off by a factor of two or more, and their stretch."""
+    spans = [np.linalg.svd(part.T, full_matrices=False)[0] for part in (x, g)]
+    basis, _ = np.linalg.qr(np.concatenate(spans, axis=1))
+    px, pg = x @ basis, g @ basis
+    ridge = RIDGE * np.eye(basis.shape[1])
+    cx, cg = px.T @ px / len(x) + ridge, pg.T @ pg / len(g) + ridge
+    root, inverse = _powers(cg)
+    middle = _powers(root @ cx @ root)[0]
+    values, vectors = np.linalg.eigh(inverse @ middle @ inverse)
+    values = np.clip(values, RIDGE, 1.0 / RIDGE)
+    off = np.abs(np.log(values))
+    chosen = np.argsort(-off)[: min(MAX_RANK, x.shape[1])]
+    chosen = chosen[off[chosen] > np.log(2.0)]
+    if not len(chosen):
+        return None
+    return basis @ vectors[:, chosen], np.sqrt(values[chosen]) - 1.0
+
+
+def _powers(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Square root and its inverse of a symmetric positive definite matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    root = np.sqrt(np.maximum(values, 1e-300))
+    return vectors * root @ vectors.T, vectors / root @ vectors.T
+
+
+def _foretold(x: np.ndarray, g: np.ndarray, found: tuple[np.ndarray, np.ndarray] | None) -> float:
+    """The share of the gradients' variance that a Gaussian with these directions foretells, draw by draw."""
+    guess = -x
+    if found is not None:
+        directions, stretch = found
+        guess = guess - (x @ directions) * ((1.0 + stretch) ** -2 - 1.0) @ directions.T
+    return float(1.0 - ((g - guess) ** 2).sum() / (g**2).sum())

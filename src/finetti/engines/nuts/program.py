@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from threading import Lock
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import counter, leapfrog, step_size, walnuts
 from finetti.engines.nuts.leapfrog import Stepper
-from finetti.engines.nuts.metric import Diagonal
+from finetti.engines.nuts.metric import Diagonal, Metric
 from finetti.engines.nuts.step_size import StepSize
 from finetti.engines.nuts.transition import Point, Statistics, transition
 
@@ -77,7 +78,7 @@ def compile_program(
     log_density, arguments: tuple[np.ndarray, ...], size: int, *, rows: int, levels: int,
     stepper: Stepper = leapfrog.undivided,
 ):
-    """Compile the program for a density.
+    """Compile the program for a density: at once for a diagonal metric, for another kind when a chain first has one.
 
     Args:
         log_density: `(position (unconstrained,), arguments) -> scalar`, in JAX.
@@ -92,7 +93,7 @@ def compile_program(
     """  # fmt: skip
     jax = load_jax()
 
-    def run(chain: Chain, metric: Diagonal, order: Order, arguments):
+    def run(chain: Chain, metric: Metric, order: Order, arguments):
         def value_and_gradient(position):
             return jax.value_and_grad(log_density)(position, arguments)
 
@@ -100,12 +101,21 @@ def compile_program(
 
     chain = start_chain(np.zeros(size), 0.0, 0)
     order = Order(np.int32(0), np.int32(0), np.float64(0.8), np.int32(levels))
-    with jax.enable_x64(True):
-        compiled = jax.jit(run).lower(chain, Diagonal(np.ones(size)), order, arguments).compile()
+    programs: dict[type, Any] = {}
+    one_at_a_time = Lock()
 
-    def call(chain: Chain, metric: Diagonal, order: Order, arguments) -> Chunk:
+    def program_for(metric: Metric):
+        with one_at_a_time, jax.enable_x64(True):
+            if type(metric) not in programs:
+                programs[type(metric)] = jax.jit(run).lower(chain, metric, order, arguments).compile()
+        return programs[type(metric)]
+
+    program_for(Diagonal(np.ones(size)))
+
+    def call(chain: Chain, metric: Metric, order: Order, arguments) -> Chunk:
+        program = program_for(metric)
         with jax.enable_x64(True):
-            return jax.tree.map(np.asarray, compiled(chain, metric, order, arguments))
+            return jax.tree.map(np.asarray, program(chain, metric, order, arguments))
 
     return call
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ class Recentred:
     Args:
         arguments: of the density, with the new centring among them.
         position: (unconstrained,) the same point.
-        metric: the old one, with the scales of the new coordinates.
+        metric: the old scales, but for those of the new coordinates.
     """
 
     arguments: Arguments
@@ -64,8 +64,9 @@ def recentre(
             c, spread, steepness = fitted_c(xi, loc, log_scale, slope, arguments[place])
             chosen[place] = c
             scale[block.start : block.start + block.size] = _scale(spread, steepness).ravel()
-    values = {block.node: value for block, value, _ in constrain(density.blocks, position, arguments)}
-    return Recentred(chosen, unconstrain(density.blocks, values, chosen), Diagonal(scale))
+    walk = constrain(density.blocks, position, arguments)
+    moved: dict[Node, np.ndarray] = {block.node: value for block, value, _ in walk}
+    return Recentred(chosen, unconstrain(density.blocks, moved, chosen), Diagonal(scale))
 
 
 def _scale(spread: np.ndarray, steepness: np.ndarray) -> np.ndarray:
@@ -73,7 +74,7 @@ def _scale(spread: np.ndarray, steepness: np.ndarray) -> np.ndarray:
     return np.sqrt(np.where(usable, spread / np.where(usable, steepness, 1.0), 1.0))
 
 
-def told(density: Density, arguments: list[Arguments]) -> tuple[str, ...]:
+def told(density: Density, arguments: Sequence[Arguments]) -> tuple[str, ...]:
     """A sentence on each latent's centring, over the chains."""
     notes = []
     for block in learned_blocks(density):

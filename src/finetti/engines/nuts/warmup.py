@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.engines.nuts import metric as metrics
-from finetti.engines.nuts.metric import Diagonal
+from finetti.engines.nuts.metric import Diagonal, LowRank, Metric
 from finetti.engines.nuts.program import Mode
 
 EARLY_PART, LAST_PART = 0.3, 0.15
 EARLY_WINDOW, FIRST_WINDOW, GROWTH = 10, 80, 1.5
 ESTIMATE_EVERY = 20
 RECENTRE_EVERY = 60  # transitions, in the early part
+LOOK_EVERY = 50  # likewise, for directions of the metric
 KEPT_STRETCHES = 6  # before the foreground, for recentring
 
 
@@ -32,6 +33,7 @@ class Stretch:
         length: transitions.
         learn: whether the metric is estimated afterwards.
         forget: whether, after that, the background window becomes the foreground.
+        look: whether the metric's directions are looked for, too.
         recentre: whether the centring of latents is learned afterwards, from all draws kept.
     """
 
@@ -39,6 +41,7 @@ class Stretch:
     length: int
     learn: bool
     forget: bool
+    look: bool = False
     recentre: bool = False
 
 
@@ -49,13 +52,14 @@ def course(tune: int) -> Iterator[Stretch]:
     done = 0
     for length in _pieces(early, EARLY_WINDOW):
         done += length
-        recentre = done % RECENTRE_EVERY == 0
-        yield Stretch(Mode.EARLY, length, learn=True, forget=length == EARLY_WINDOW, recentre=recentre)
+        look, recentre = done % LOOK_EVERY == 0, done % RECENTRE_EVERY == 0
+        yield Stretch(Mode.EARLY, length, learn=True, forget=length == EARLY_WINDOW, look=look, recentre=recentre)
     windows = list(_growing_windows(tune - last - early))
     for number, window in enumerate(windows, start=1):
         for left, length in _countdown(window, ESTIMATE_EVERY):
             ends = left == 0
-            yield Stretch(Mode.LATE, length, learn=True, forget=ends, recentre=ends and number < len(windows))
+            recentre = ends and number < len(windows)
+            yield Stretch(Mode.LATE, length, learn=True, forget=ends, look=ends, recentre=recentre)
     if last:
         yield Stretch(Mode.LATE, last, learn=False, forget=False)
 
@@ -99,10 +103,22 @@ class Windows:
         self.draws.append(draws)
         self.gradients.append(gradients)
 
-    def estimate(self, present: Diagonal) -> Diagonal:
-        """The metric of the foreground window; the present one where that holds too little."""
+    def estimate(self, present: Metric, *, directions: bool = False) -> Metric:
+        """The metric of the foreground window; the present one where that holds too little.
+
+        Args:
+            present: kept, if it has directions, until they are looked for again.
+            directions: whether to look for them.
+        """
         draws, gradients = (np.concatenate(kept[self.foreground :]) for kept in (self.draws, self.gradients))
-        return present if len(draws) < 3 else metrics.from_window(draws, gradients, present)
+        if len(draws) < 3 or (isinstance(present, LowRank) and not directions):
+            return present
+        diagonal = metrics.from_window(draws, gradients, Diagonal(present.scale))
+        if not directions:
+            return diagonal
+        if len(draws) < metrics.MIN_DRAWS:
+            draws, gradients = self.later_part()
+        return metrics.with_directions(draws, gradients, diagonal)
 
     def forget(self) -> None:
         """Let the background window take the foreground's place and open a new one behind it."""

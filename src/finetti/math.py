@@ -9,35 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from finetti.model.build import (  # noqa: F401
-    all,
-    any,
-    broadcast_to,
-    clip,
-    concatenate,
-    cumprod,
-    cumsum,
-    diagonal,
-    dot,
-    expand_dims,
-    logsumexp,
-    matmul,
-    max,
-    mean,
-    min,
-    outer,
-    prod,
-    reshape,
-    softmax,
-    squeeze,
-    stack,
-    std,
-    sum,
-    transpose,
-    var,
-    where,
-)
 from finetti.model.graph import Apply, apply
+
+# isort: off
+from finetti.model.build import (
+    all as all, any as any, broadcast_to as broadcast_to, clip as clip, concatenate as concatenate,
+    cumprod as cumprod, cumsum as cumsum, diagonal as diagonal, dot as dot, expand_dims as expand_dims,
+    logsumexp as logsumexp, matmul as matmul, max as max, mean as mean, min as min, outer as outer, prod as prod,
+    reshape as reshape, softmax as softmax, squeeze as squeeze, stack as stack, std as std, sum as sum,
+    transpose as transpose, var as var, where as where,
+)
+# isort: on
 
 
 def _elementwise(name: str, words: str) -> Callable[..., Apply]:

@@ -245,7 +245,7 @@ def continuous(support: Support) -> Bijection:
     """
     if support.bijection is None:
         values = support.words.format(*support.bounds)
-        raise ModelError(f"A variable whose value is {values} is discrete: no smooth map leads to it from the real line.")
+        raise ModelError(f"A variable that is {values} is discrete, so no smooth map leads to it from the real line.")
     return support.bijection
 
 

@@ -122,8 +122,8 @@ class GaussianBlock:
     def log_marginal(self, given: Mapping[Node, Any], *, xp: Namespace = NUMPY, lead: int = 0) -> Any:
         """Log density of phi and the data with the members integrated out, up to nothing: (draw,) or ().
 
-        It is -inf where Q is singular to rounding, for there only noise would be left of it: where members with a flat
-        or vague prior have scales beyond about a million times that of the residuals.
+        It is -inf where rounding would leave only noise of it: where Q is singular, or data and fit all but cancel,
+        because scales of members are some millions of times those of the residuals.
         """
         values = Values(self, given, xp, lead)
         system = self.system(values)
@@ -133,8 +133,9 @@ class GaussianBlock:
             log_determinant = log_determinant + xp.sum(xp.log(row[i]), axis=-1)
         size = self.layout.size
         normalising = values.arrays[self.known] + 0.5 * size * LOG_2PI + values.log_normalising()
-        value = system.constant + 0.5 * quadratic(factors, xp) - log_determinant + normalising
-        return xp.where(factors.share > ROUNDING, value, -np.inf)
+        exponent = system.constant + 0.5 * quadratic(factors, xp)
+        sound = (factors.share > ROUNDING) & (exponent <= ROUNDING * system.constant + 0.1)
+        return xp.where(sound, exponent - log_determinant + normalising, -np.inf)
 
     def system(self, values: Values) -> System:
         """Q, h and c."""

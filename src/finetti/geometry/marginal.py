@@ -71,7 +71,7 @@ def _read_as_is(found: Found) -> np.ndarray:
 
 def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
     offsets = _offsets(found.members)
-    rows = [compressed(piece.residual, piece.scale, offsets, shift) for piece in found.pieces]
+    rows = [compressed(piece.residual, piece.scale, offsets, shift) for piece in found.pieces if piece.node.size]
     proper = [offsets[m] + np.arange(m.size) for m in found.members if m.parameters]
     rows.append(standard(np.concatenate([np.zeros(0, int), *proper]), shift))
     layout = arrange(found.members, rows)
@@ -122,10 +122,12 @@ def _undetermined(block: GaussianBlock, system: System) -> str:
         if worst < start + member.size:
             break
         start += member.size
+    place = ", ".join(map(str, np.unravel_index(worst - start, member.shape)))
+    element = f"{member.name}[{place}]" if place else member.name
     return (
-        f"The posterior is improper: data and priors do not determine {member.name!r} (element "
-        f"{np.unravel_index(worst - start, member.shape or (1,))}). Its prior is flat or all but flat, and a change "
-        "of it can be made up for by others. Give it a proper prior, or leave out what is collinear with it."
+        f"The posterior is improper: data and priors do not determine {element!r}. Its prior is flat or all but flat, "
+        "and a change of it can be made up for by others. Give it a proper prior, or leave out what is collinear with "
+        "it; a predictor far from 0 is all but collinear with an intercept until its mean is subtracted."
     )
 
 

@@ -95,7 +95,7 @@ def _pieces(randoms: Sequence[Random], potentials: Mapping[str, Node], reader: R
             _strike(touched, f"{node.name!r} depends on it and cannot be integrated out itself")
         elif touched and node.family not in (Normal, MvNormal):
             _strike(touched, f"{node.name!r} depends on it and is {node.family.__name__}, not Normal")
-        elif touched and node.size:
+        elif touched:
             pieces.append(_piece(node, reader))
     return tuple(pieces)
 

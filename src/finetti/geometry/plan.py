@@ -107,7 +107,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
     block, refused = _block(model, {n: f"asked for: {wish}" for n, wish in wishes.items()})
     members = set(block.members) if block else set()
     kept = [node for node in model.free if node not in members]
-    found, words = centrings(kept, [*model.randoms, *model.potentials.values()], wishes)
+    found, words = centrings(kept, [*model.randoms, *model.potentials.values()], wishes, model.data)
     for node in wishes:
         if node not in found:
             raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")

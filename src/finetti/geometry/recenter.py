@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
+from finetti.distributions.bijections import POSITIVE, SIMPLEX, UNIT, at_most
 from finetti.geometry.affine import REARRANGING, expression
-from finetti.model.evaluate import align, evaluate, is_static
+from finetti.model.evaluate import align, evaluate, is_static, static_value
 from finetti.model.graph import Apply, Constant, Deterministic, Node, Random, ancestors, apply, as_node
 from finetti.model.namespace import Namespace
 
@@ -69,7 +70,7 @@ class Centring:
 
 
 def centrings(
-    free: Sequence[Random], roots: Iterable[Node], wishes: Mapping[Node, str]
+    free: Sequence[Random], roots: Iterable[Node], wishes: Mapping[Node, str], data: Mapping[Node, np.ndarray]
 ) -> tuple[dict[Random, Centring], dict[Node, str]]:
     """The latents that get coordinates of their own.
 
@@ -77,15 +78,16 @@ def centrings(
         free: free variables that are sampled, in the order they were written.
         roots: everything the model consists of, to see how a latent is used.
         wishes: for some latents "centered", "noncentered" or "sampled".
+        data: values of the model's data.
 
     Returns:
         Centrings, and words for the plan.
     """
-    users = _users(roots)
+    usage = _Usage(_users(roots), frozenset(free), data)
     found: dict[Random, Centring] = {}
     words: dict[Node, str] = {}
     for node in free:
-        pair = _own(node) or _as_used(node, users)
+        pair = _own(node) or _as_used(node, usage)
         if pair is None:
             continue
         loc, scale, standardised = pair
@@ -118,15 +120,29 @@ def _users(roots: Iterable[Node]) -> dict[Node, list[Node]]:
     return users
 
 
-def _as_used(node: Random, users: Mapping[Node, list[Node]]) -> tuple[Node, Node, bool] | None:
+@dataclass(frozen=True)
+class _Usage:
+    """How the latents of a model are used: who reads each node, which variables are sampled, the data."""
+
+    users: Mapping[Node, list[Node]]
+    sampled: frozenset[Node]
+    data: Mapping[Node, np.ndarray]
+
+    def admits(self, other: Node, node: Random) -> bool:
+        """Whether an expression may be part of the coordinates of `node`: it reads sampled variables, not `node`."""
+        read = [n for n in expression(other, {}) if isinstance(n, Random)]
+        return all(n is not node and n in self.sampled for n in read)
+
+
+def _as_used(node: Random, usage: _Usage) -> tuple[Node, Node, bool] | None:
     """Location and scale of a latent written non-centred: one use, multiplied by a random scale, perhaps added to."""
     pair = node.family.location_scale
     if pair is None or not _is_standard(node, pair):
         return None
-    at, scale, picked = _scale_of(node, users)
+    at, scale, picked = _scale_of(node, usage)
     if scale is None:
         return None
-    return _loc_of(at, node, users, picked), scale, True
+    return _loc_of(at, node, usage, picked), scale, True
 
 
 def _is_standard(node: Random, pair: tuple[str, str]) -> bool:
@@ -147,12 +163,12 @@ def _step(at: Node, users: Mapping[Node, list[Node]]) -> Node | None:
     return named[0] if not expressions and len(named) == 1 else None
 
 
-def _scale_of(node: Random, users: Mapping[Node, list[Node]]) -> tuple[Node, Node | None, bool]:
+def _scale_of(node: Random, usage: _Usage) -> tuple[Node, Node | None, bool]:
     """Follow the latent to where it is multiplied: that node, the other factor, and whether it was indexed before."""
     at: Node = node
     picked = False
     while True:
-        above = _step(at, users)
+        above = _step(at, usage.users)
         if isinstance(above, Deterministic):
             at = above
         elif isinstance(above, Apply) and above.op.name in REARRANGING and above.arguments[0] is at:
@@ -160,17 +176,17 @@ def _scale_of(node: Random, users: Mapping[Node, list[Node]]) -> tuple[Node, Nod
         elif isinstance(above, Apply) and above.op.name == "multiply":
             other = above.arguments[1] if above.arguments[0] is at else above.arguments[0]
             fits = other.size == 1 or (not picked and np.broadcast_shapes(other.shape, node.shape) == node.shape)
-            usable = fits and not is_static(other) and not _reads(other, node)
+            usable = fits and not is_static(other) and usage.admits(other, node) and is_positive(other, usage.data)
             return above, _fitted(other, node) if usable else None, picked
         else:
             return at, None, picked
 
 
-def _loc_of(at: Node, node: Random, users: Mapping[Node, list[Node]], picked: bool) -> Node:
+def _loc_of(at: Node, node: Random, usage: _Usage, picked: bool) -> Node:
     """What is added to the scaled latent and is the same for all elements, or one for each."""
     loc: Node = as_node(0.0)
     while True:
-        above = _step(at, users)
+        above = _step(at, usage.users)
         if isinstance(above, Deterministic):
             at = above
         elif isinstance(above, Apply) and above.op.name in REARRANGING and above.arguments[0] is at:
@@ -179,7 +195,7 @@ def _loc_of(at: Node, node: Random, users: Mapping[Node, list[Node]], picked: bo
             other = above.arguments[1] if above.arguments[0] is at else above.arguments[0]
             for summand in _summands(other):
                 alike = not picked and np.broadcast_shapes(summand.shape, node.shape) == node.shape
-                if (summand.size == 1 or alike) and not _reads(summand, node):
+                if (summand.size == 1 or alike) and usage.admits(summand, node):
                     loc = apply("add", loc, _fitted(summand, node))
             at = above
         else:
@@ -198,8 +214,33 @@ def _fitted(other: Node, node: Random) -> Node:
     return apply("reshape", other, shape=()) if other.size == 1 and other.ndim > node.ndim else other
 
 
-def _reads(other: Node, node: Random) -> bool:
-    return any(n is node for n in expression(other, {}))
+_POSITIVE = frozenset({"exp", "exp2", "sigmoid", "softplus", "abs", "square", "cosh", "ndtr"})
+_OF_POSITIVE = frozenset(
+    {"add", "multiply", "true_divide", "reciprocal", "sqrt", "cbrt", "sum", "mean", "prod", "max", "min", "cumsum",
+     "cumprod", "maximum", "minimum", "hypot", "stack", "concatenate"}
+)  # fmt: skip
+
+
+def is_positive(node: Node, data: Mapping[Node, np.ndarray]) -> bool:
+    """Whether an expression cannot be negative, as far as its form tells: only then may it serve as a scale."""
+    value = static_value(node, data)
+    if value is not None:
+        return bool((value > 0).all())
+    match node:
+        case Random(family=family, parameters=parameters):
+            support = family.support_of(parameters)
+            if support in (POSITIVE, UNIT, SIMPLEX):
+                return True
+            bounds = family.bounds_of(parameters, support)
+            lower = static_value(bounds[0], data) if bounds and support.words != at_most("").words else None
+            return lower is not None and bool((lower >= 0).all())
+        case Deterministic(value=inner):
+            return is_positive(inner, data)
+        case Apply(op=op, arguments=arguments):
+            if op.name in REARRANGING or op.name == "power":
+                return is_positive(arguments[0], data)
+            return op.name in _POSITIVE or (op.name in _OF_POSITIVE and all(is_positive(a, data) for a in arguments))
+    return False
 
 
 def fitted_c(xi, loc, log_scale, gradient, present: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -89,7 +89,7 @@ def _cumulative(name: str) -> Callable[..., Apply]:
 cumsum, cumprod = map(_cumulative, ("cumsum", "cumprod"))
 
 
-def softmax(a, axis=-1) -> Apply:
+def softmax(a: Any, axis: int = -1) -> Apply:
     """exp(a) divided by its sum along `axis`."""
     a = as_node(a)
     return apply("softmax", a, axis=_axis_from_right(axis, a.ndim, name="softmax"))
@@ -163,7 +163,7 @@ def matmul(a: Any, b: Any) -> Apply:
     return apply("matmul", a, b)
 
 
-def outer(a: Any, b: Any) -> Apply:
+def outer(a: Any, b: Any) -> Node:
     """All products of an element of `a` with an element of `b`."""
     return reshape(a, (-1, 1)) * reshape(b, (1, -1))
 

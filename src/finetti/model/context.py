@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from finetti.errors import ModelError, ShapeError, unknown_name
 from finetti.model.checks import check_data_indices, check_parts, few, labels_of, refuse_unnamed, same_kind
 from finetti.model.graph import Apply, Data, Deterministic, Node, Random, Shape, ancestors, as_array, as_node, label
+
+if TYPE_CHECKING:
+    from finetti.geometry.plan import Geometry, Plan
 
 Dims = str | Sequence[str | None] | None
 
@@ -230,7 +233,7 @@ class Model:
 
     __repr__ = __str__
 
-    def plan(self, geometry: Any = "auto"):
+    def plan(self, geometry: Geometry = "auto") -> Plan:
         """What `sample` would do to each unknown, and why; see `sample` for `geometry`."""
         import finetti  # by the front door: rooms that know models are further along
 
@@ -241,7 +244,7 @@ class Model:
 
         return as_latex(self)
 
-    def to_graphviz(self):
+    def to_graphviz(self) -> Any:
         """The model as a graph: a `graphviz.Source` (package `graphviz`), drawn by a notebook.
 
         Raises:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    from finetti.model.graph import Node
+
+Unary = Callable[[Any], "Node"]
+Binary = Callable[[Any, Any], "Node"]
+Axis = int | tuple[int, ...] | None
 
 
-def _binary(name: str):
+def _binary(name: str) -> tuple[Binary, Binary]:
     def forward(self, other):
         return _build().apply(name, self, other)
 
@@ -17,11 +23,11 @@ def _binary(name: str):
     return forward, backward
 
 
-def _unary(name: str):
+def _unary(name: str) -> Unary:
     return lambda self: _build().apply(name, self)
 
 
-def _build():
+def _build() -> Any:
     """The functions that make nodes; imported late because nodes are built on this class."""
     from finetti.model import build
 
@@ -57,10 +63,10 @@ class Operators:
 
     shape: tuple[int, ...]
 
-    def __pos__(self):
+    def __pos__(self) -> Operators:
         return self
 
-    def __getitem__(self, index):
+    def __getitem__(self, index: Any) -> Node:
         return _build().getitem(self, index)
 
     def __len__(self) -> int:
@@ -68,7 +74,7 @@ class Operators:
             raise TypeError("a scalar variable has no length")
         return self.shape[0]
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Node]:
         return (self[i] for i in range(len(self)))
 
     def __bool__(self) -> bool:
@@ -84,7 +90,7 @@ class Operators:
 
     __int__ = __index__ = __float__  # type: ignore[assignment]
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
         raise TypeError(
             "A variable of a model cannot become a NumPy array: it has no value while the model is written. "
             "NumPy functions work on variables (`np.exp(x)`, `np.stack([a, b])`); for the product of a pandas "
@@ -92,81 +98,81 @@ class Operators:
             "of arrays use `finetti.wrap`."
         )
 
-    def __array_ufunc__(self, ufunc, method: str, *inputs: Any, **options: Any):
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         if method != "__call__" or options:
             raise TypeError(f"np.{ufunc.__name__}.{method} with {options or 'these arguments'} is not supported.")
         return _build().numpy_ufunc(ufunc.__name__, *inputs)
 
-    def __array_function__(self, function, types, args, kwargs):
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return _build().numpy_function(function.__name__, function.__module__)(*args, **kwargs)
 
-    def sum(self, axis=None, keepdims=False):
+    def sum(self, axis: Axis = None, keepdims: bool = False) -> Node:
         """Sum over `axis` (all axes by default)."""
-        return np.sum(self, axis=axis, keepdims=keepdims)
+        return _build().sum(self, axis=axis, keepdims=keepdims)
 
-    def mean(self, axis=None, keepdims=False):
+    def mean(self, axis: Axis = None, keepdims: bool = False) -> Node:
         """Mean over `axis` (all axes by default)."""
-        return np.mean(self, axis=axis, keepdims=keepdims)
+        return _build().mean(self, axis=axis, keepdims=keepdims)
 
-    def prod(self, axis=None, keepdims=False):
+    def prod(self, axis: Axis = None, keepdims: bool = False) -> Node:
         """Product over `axis` (all axes by default)."""
-        return np.prod(self, axis=axis, keepdims=keepdims)
+        return _build().prod(self, axis=axis, keepdims=keepdims)
 
-    def max(self, axis=None, keepdims=False):
+    def max(self, axis: Axis = None, keepdims: bool = False) -> Node:
         """Largest element along `axis` (of all by default)."""
-        return np.max(self, axis=axis, keepdims=keepdims)
+        return _build().max(self, axis=axis, keepdims=keepdims)
 
-    def min(self, axis=None, keepdims=False):
+    def min(self, axis: Axis = None, keepdims: bool = False) -> Node:
         """Smallest element along `axis` (of all by default)."""
-        return np.min(self, axis=axis, keepdims=keepdims)
+        return _build().min(self, axis=axis, keepdims=keepdims)
 
-    def std(self, axis=None, keepdims=False):
+    def std(self, axis: Axis = None, keepdims: bool = False) -> Node:
         """Standard deviation along `axis`, divided by n as NumPy does."""
-        return np.std(self, axis=axis, keepdims=keepdims)
+        return _build().std(self, axis=axis, keepdims=keepdims)
 
-    def var(self, axis=None, keepdims=False):
+    def var(self, axis: Axis = None, keepdims: bool = False) -> Node:
         """Variance along `axis`, divided by n as NumPy does."""
-        return np.var(self, axis=axis, keepdims=keepdims)
+        return _build().var(self, axis=axis, keepdims=keepdims)
 
-    def cumsum(self, axis=None):
+    def cumsum(self, axis: int | None = None) -> Node:
         """Cumulative sum along `axis` (of the flattened array by default)."""
-        return np.cumsum(self, axis=axis)
+        return _build().cumsum(self, axis=axis)
 
-    def dot(self, other):
+    def dot(self, other: Any) -> Node:
         """Matrix product with `other`."""
-        return np.dot(self, other)
+        return _build().dot(self, other)
 
-    def all(self, axis=None, keepdims=False):
+    def all(self, axis: Axis = None, keepdims: bool = False) -> Node:
         """Whether all elements along `axis` are true (of all by default)."""
-        return np.all(self, axis=axis, keepdims=keepdims)
+        return _build().all(self, axis=axis, keepdims=keepdims)
 
-    def any(self, axis=None, keepdims=False):
+    def any(self, axis: Axis = None, keepdims: bool = False) -> Node:
         """Whether any element along `axis` is true (of all by default)."""
-        return np.any(self, axis=axis, keepdims=keepdims)
+        return _build().any(self, axis=axis, keepdims=keepdims)
 
-    def clip(self, a_min=None, a_max=None):
+    def clip(self, a_min: Any = None, a_max: Any = None) -> Node:
         """The elements held between two bounds; None leaves a side open."""
-        return np.clip(self, a_min, a_max)
+        return _build().clip(self, a_min, a_max)
 
-    def squeeze(self, axis=None):
+    def squeeze(self, axis: Axis = None) -> Node:
         """Without the axes of length one (or without `axis`)."""
-        return np.squeeze(self, axis=axis)
+        return _build().squeeze(self, axis=axis)
 
-    def reshape(self, *shape):
+    def reshape(self, *shape: Any) -> Node:
         """The same elements in another shape."""
-        return np.reshape(self, shape[0] if len(shape) == 1 else shape)
+        return _build().reshape(self, shape[0] if len(shape) == 1 else shape)
 
-    def flatten(self):
+    def flatten(self) -> Node:
         """All elements on one axis."""
-        return np.reshape(self, (-1,))
+        return _build().reshape(self, (-1,))
 
     ravel = flatten
 
     @property
-    def T(self):
+    def T(self) -> Node:
         """The axes in reverse order."""
-        return np.transpose(self)
+        return _build().transpose(self)
 
-    def transpose(self, *axes):
+    def transpose(self, *axes: Any) -> Node:
         """The axes in another order (reversed by default)."""
-        return np.transpose(self, axes or None)
+        return _build().transpose(self, axes or None)

@@ -9,6 +9,7 @@ import numpy as np
 from finetti.errors import DataError
 
 MIN_E_BFMI = 0.3
+WITHOUT_CHAIN = ("quadrature", "exact")
 
 
 
@@ -26,6 +27,7 @@ class SamplerHealth:
         interrupted: whether the run was stopped early.
         draws_requested: draws asked for, over all chains.
         step: "leapfrog" or "walnuts", see `sample`.
+        sampler: the engine that drew: "nuts", "quadrature", "exact".
 
     Example:
         >>> SamplerHealth(draws=20_000, chains=4, divergences=0).line()
@@ -41,6 +43,7 @@ class SamplerHealth:
     interrupted: bool = False
     draws_requested: int | None = None
     step: str | None = None
+    sampler: str | None = None
 
     @property
     def min_e_bfmi(self) -> float | None:
@@ -104,6 +107,7 @@ def sampler_health(
     interrupted: bool = False,
     draws_requested: int | None = None,
     step: str | None = None,
+    sampler: str | None = None,
 ) -> SamplerHealth:
     """Count what the statistics of a run say.
 
@@ -117,6 +121,7 @@ def sampler_health(
         interrupted: whether the run was stopped early.
         draws_requested: draws asked for, over all chains.
         step: how a trajectory gets from point to point, as in `sample`.
+        sampler: the engine that drew: "nuts", "quadrature", "exact".
 
     Returns:
         The counts, None for statistics not given.
@@ -145,6 +150,7 @@ def sampler_health(
         interrupted=interrupted,
         draws_requested=draws_requested,
         step=step,
+        sampler=sampler,
     )
 
 
@@ -190,6 +196,8 @@ def _concerns(health: SamplerHealth) -> list[str]:
 
 def _reassurance(health: SamplerHealth) -> list[str]:
     """One sentence of what was recorded and is as it should be."""
+    if health.sampler in WITHOUT_CHAIN:
+        return [f"{_number(health.draws, 'independent draw')}: there is no Markov chain to go astray."]
     clauses = []
     if health.divergences == 0:
         clauses.append(f"no divergences in {_number(health.draws, 'draw')}")

@@ -109,7 +109,7 @@ def health_of(trace: xr.DataTree) -> SamplerHealth:
 
     Args:
         trace: tree in the ArviZ schema. The attributes `interrupted`, `draws_requested` (per chain),
-            `max_treedepth` and `step` are used where the root, the posterior or the sampler statistics have them.
+            `max_treedepth`, `step` and `sampler` are used where the root, the posterior or the sampler statistics have them.
 
     Returns:
         The counts, None for statistics the trace does not hold.
@@ -135,6 +135,7 @@ def health_of(trace: xr.DataTree) -> SamplerHealth:
         interrupted=bool(attrs.get("interrupted", False)),
         draws_requested=None if per_chain is None else per_chain * chains,
         step=attrs.get("step"),
+        sampler=attrs.get("sampler"),
     )
 
 

@@ -112,10 +112,19 @@ def compile_program(
 
     program_for(Diagonal(np.ones(size)))
 
+    on_device: dict[int, tuple[np.ndarray, Any]] = {}
+
+    def held(array: np.ndarray):
+        """The array as JAX holds it, made once: most arguments are the same in every call."""
+        if id(array) not in on_device:
+            on_device[id(array)] = array, jax.device_put(array)
+        return on_device[id(array)][1]
+
     def call(chain: Chain, metric: Metric, order: Order, arguments) -> Chunk:
         program = program_for(metric)
         with jax.enable_x64(True):
-            return jax.tree.map(np.asarray, program(chain, metric, order, arguments))
+            chunk = program(chain, metric, order, tuple(held(a) for a in arguments))
+            return jax.tree.map(np.asarray, chunk)
 
     return call
 

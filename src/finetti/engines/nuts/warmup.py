@@ -18,7 +18,7 @@ from finetti.engines.nuts.program import Mode
 
 EARLY_PART, LAST_PART = 0.3, 0.15
 EARLY_WINDOW, FIRST_WINDOW, GROWTH = 10, 80, 1.5
-ESTIMATE_EVERY = 20
+ESTIMATE_EVERY = 40
 RECENTRE_EVERY = 60  # transitions, in the early part
 LOOK_EVERY = 50  # likewise, for directions of the metric
 KEPT_STRETCHES = 6  # before the foreground, for recentring

@@ -124,7 +124,7 @@ def _checked(draws, tune, chains, cores, target_accept, max_treedepth, step) -> 
         raise SamplingError(f"target_accept must be a number between 0 and 1; got {target_accept!r}.")
     if not _is_whole(max_treedepth) or not 1 <= max_treedepth <= 20:
         raise SamplingError(f"max_treedepth must be a whole number from 1 to 20; got {max_treedepth!r}.")
-    if step not in ("leapfrog", "walnuts"):
+    if not isinstance(step, str) or step not in ("leapfrog", "walnuts"):
         raise SamplingError(f'step must be "leapfrog" or "walnuts"; got {step!r}.')
     return Settings(int(draws), int(tune), float(target_accept), int(max_treedepth), step)
 

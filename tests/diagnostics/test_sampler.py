@@ -85,7 +85,8 @@ def test_divergences_come_first_with_what_to_do():
     health = sampler_health(shape=(4, 5000), diverging=flagged(218), reached_max_treedepth=NO)
     assert health.divergences == 218 and not health.ok
     assert health.line().startswith("218 of 20,000 draws diverged: ")
-    assert "non-centred" in health.line() and "target_accept" in health.line()
+    for advice in ("Raise target_accept; ", 'geometry="auto", the default', 'step="walnuts"'):
+        assert advice in health.line()
     assert health.line().endswith("No transition reached the maximum tree depth.")
 
 
@@ -94,6 +95,18 @@ def test_low_energy_information_names_the_chains():
     assert health.min_e_bfmi < 0.1
     assert f"below 0.3 in 2 of 4 chains, at lowest {health.min_e_bfmi:.2f}" in health.line()
     assert "lowest E-BFMI" not in health.line()
+    for advice in ("Give priors lighter tails; ", 'geometry="auto", the default', 'step="walnuts"'):
+        assert advice in health.line()
+
+
+def test_advice_is_given_once():
+    health = sampler_health(shape=(4, 5000), energy=energies(0.2, 1.0, 0.3, 1.0), diverging=flagged(3))
+    assert health.line().count("walnuts") == 1 and "The same may help" in health.line()
+
+
+def test_who_already_samples_with_walnuts_is_not_told_to():
+    health = sampler_health(shape=(4, 5000), energy=energies(0.2, 1.0, 0.3, 1.0), diverging=flagged(3), step="walnuts")
+    assert "walnuts" not in health.line() and "draw more, and go by R-hat and ESS." in health.line()
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.2, "0.20"), (0.2994, "0.299"), (0.2951, "0.295")])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.engines.nuts.chain import ChainLog, Goal, Runner, Settings, live
+from finetti.engines.nuts.leapfrog import Stepper, undivided
 from finetti.engines.nuts.program import Chunk, Mode, compile_program, start_chain
 
 
@@ -19,9 +20,11 @@ class Engine:
     arguments: tuple = ()
     rows: int = 128
     levels: int = 10
+    stepper: Stepper = undivided
 
     def __post_init__(self):
-        self.program = compile_program(self.log_density, self.arguments, self.size, rows=self.rows, levels=self.levels)
+        sizes = {"rows": self.rows, "levels": self.levels}
+        self.program = compile_program(self.log_density, self.arguments, self.size, stepper=self.stepper, **sizes)
 
     def runner(self, settings: Settings, arguments: tuple | None = None) -> Runner:
         return Runner(self.program, self.arguments if arguments is None else arguments, settings, self.rows)

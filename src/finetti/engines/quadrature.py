@@ -74,9 +74,13 @@ def on_grid(evaluate: Evaluate, start: np.ndarray, *, most: float = np.inf) -> G
         modes = [_climb(count, start + shift) for shift in _shifts(len(start))]
         heights = np.array([count(mode[None])[0] for mode in modes])
         mode = modes[int(heights.argmax())]
-        turn = _curvature(count, mode)
-        ends = None if turn is None else _ends(count, mode, turn)
-        if turn is None or ends is None or not _all_inside(modes, heights, mode, turn, ends):
+        turn = _curvature(count, mode) if np.isfinite(heights.max()) else None
+        if turn is None:
+            return None
+        high = [other for other, height in zip(modes, heights, strict=True) if height > heights.max() - DROP]
+        places = np.linalg.solve(turn, np.transpose(high) - mode[:, None])
+        ends = _ends(count, mode, turn, places)
+        if ends is None or (places < ends[:, :1]).any() or (places > ends[:, 1:]).any():
             return None
         return _refined(count, mode, turn, ends)
     except _TooMany:
@@ -88,17 +92,9 @@ class _TooMany(Exception):
 
 
 def _shifts(d: int) -> np.ndarray:
-    """Where else to look for modes: either side of the start, along each coordinate."""
-    return 4.0 * np.concatenate([np.zeros((1, d)), np.eye(d), -np.eye(d)])
-
-
-def _all_inside(modes, heights: np.ndarray, mode: np.ndarray, turn: np.ndarray, ends: np.ndarray) -> bool:
-    """Whether every place found that is nearly as high as the mode lies within the ends."""
-    for other, height in zip(modes, heights, strict=True):
-        place = np.linalg.solve(turn, other - mode)
-        if height > heights.max() - DROP and ((place < ends[:, 0]) | (place > ends[:, 1])).any():
-            return False
-    return True
+    """Where else to look for modes: near and far on either side of the start, along each coordinate."""
+    sides = np.concatenate([np.eye(d), -np.eye(d)])
+    return np.concatenate([np.zeros((1, d)), *(distance * sides for distance in (4.0, 16.0, 64.0))])
 
 
 class _Counting:
@@ -149,10 +145,13 @@ def _curvature(evaluate: Evaluate, mode: np.ndarray, step: float = 0.05) -> np.n
     return vectors / np.sqrt(np.clip(values, 1e-2, 1e8))
 
 
-def _ends(evaluate: Evaluate, mode: np.ndarray, turn: np.ndarray) -> np.ndarray | None:
-    """(axis, 2) how far the mass reaches on each grid axis, found by widening a coarse grid until its rim is low."""
+def _ends(evaluate: Evaluate, mode: np.ndarray, turn: np.ndarray, places: np.ndarray) -> np.ndarray | None:
+    """(axis, 2) how far the mass reaches on each grid axis, found by widening a coarse grid until its rim is low.
+
+    `places` (axis, mode) are the modes on the grid axes; the grid holds all of them from the beginning.
+    """
     d = turn.shape[1]
-    ends = np.tile([-4.0, 4.0], (d, 1))
+    ends = np.stack([places.min(axis=1) - 4.0, places.max(axis=1) + 4.0], axis=1)
     for _ in range(60):
         axes = [np.linspace(low, high, 33) for low, high in ends]
         values = evaluate(mode + _mesh(axes) @ turn.T).reshape([33] * d)
@@ -162,7 +161,7 @@ def _ends(evaluate: Evaluate, mode: np.ndarray, turn: np.ndarray) -> np.ndarray 
         open_ends = rims > values.max() - DROP
         if not open_ends.any():
             return _shrunk(ends, values)
-        ends = np.where(open_ends, ends * 1.5, ends)
+        ends = np.where(open_ends, ends + [-0.25, 0.25] * (ends[:, 1:] - ends[:, :1]), ends)
     return None
 
 

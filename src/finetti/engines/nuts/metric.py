@@ -91,11 +91,12 @@ def with_directions(draws: np.ndarray, gradients: np.ndarray, diagonal: Diagonal
         draws, gradients: (draw, unconstrained).
         diagonal: of the same window.
     """
+    n, size = draws.shape
+    finite = np.isfinite(draws).all() and np.isfinite(gradients).all()
+    if n < max(MIN_DRAWS, 1.5 * size) or size < 2 or not finite:
+        return diagonal
     x = (draws - draws.mean(axis=0)) / diagonal.scale
     g = (gradients - gradients.mean(axis=0)) * diagonal.scale
-    enough = len(x) >= max(MIN_DRAWS, 1.5 * x.shape[1])
-    if not enough or x.shape[1] < 2 or not (np.isfinite(x).all() and np.isfinite(g).all()):
-        return diagonal
     tried = _directions(x[::2], g[::2])
     if tried is None or _foretold(x[1::2], g[1::2], tried) < max(GATE, _foretold(x[1::2], g[1::2], None) + GAIN):
         return diagonal

@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from finetti.distributions import bijections
 from finetti.distributions.bijections import at_least, at_most, between, constant_interval
+from finetti.errors import ModelError
 from finetti.model.namespace import NUMPY, jax_namespace
 
 TRIANGLE = np.tril_indices(4, -1)
@@ -100,3 +101,9 @@ def test_interval_keeps_its_digits_at_both_ends():
     x, _ = bijections._interval(NUMPY, np.array([-40.0, 40.0]), np.array(0.0), np.array(2.0))
     assert 0 < x[0] < 1e-16
     assert x[1] <= 2.0
+
+
+def test_a_discrete_support_has_no_map_and_says_so():
+    assert bijections.continuous(bijections.POSITIVE) is bijections.EXP
+    with pytest.raises(ModelError, match="a whole number from 0 to n is discrete"):
+        bijections.to_unconstrained(bijections.counts_to("n"), np.array(1.0), np.array(3.0))

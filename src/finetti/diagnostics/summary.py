@@ -109,7 +109,8 @@ def health_of(trace: xr.DataTree) -> SamplerHealth:
 
     Args:
         trace: tree in the ArviZ schema. The attributes `interrupted`, `draws_requested` (per chain),
-            `max_treedepth`, `step` and `sampler` are used where the root, the posterior or the sampler statistics have them.
+            `max_treedepth`, `step` and `sampler` are used where the root, the posterior or the sampler statistics
+            have them.
 
     Returns:
         The counts, None for statistics the trace does not hold.

@@ -145,5 +145,7 @@ def first_bad(bad: np.ndarray, value: np.ndarray, event_ndim: int) -> str:
 
 def brief(value: Any) -> str:
     """A value in few characters."""
+    if np.ndim(value) == 0:
+        return f"{np.asarray(value).item():.6g}"
     shown = np.array2string(np.asarray(value), precision=6, threshold=6, separator=", ")
     return " ".join(shown.split())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal, overload
+
 import numpy as np
 
 from finetti.distributions.base import Family, named
@@ -18,7 +20,7 @@ from finetti.distributions.domains import (
 from finetti.errors import ModelError, ShapeError
 from finetti.model import build
 from finetti.model.context import deterministic
-from finetti.model.graph import Constant, Node, Random, Shape, apply, as_node, label
+from finetti.model.graph import Constant, Deterministic, Node, Random, Shape, apply, as_node, label
 
 
 class MvNormal(Family):
@@ -195,7 +197,15 @@ def _lkj_log_norm(xp, eta, order):
     return xp.sum(balls, axis=-1) + 0.25 * order * (order - 1) * np.log(np.pi)
 
 
-def LKJCholeskyCov(name: str, eta, n: int, sd_dist: Random, *, compute_corr: bool = True):
+@overload
+def LKJCholeskyCov(
+    name: str, eta: Any, n: int, sd_dist: Random, *, compute_corr: Literal[True] = True
+) -> tuple[Deterministic, Deterministic, Random]: ...
+@overload
+def LKJCholeskyCov(name: str, eta: Any, n: int, sd_dist: Random, *, compute_corr: Literal[False]) -> Deterministic: ...
+
+
+def LKJCholeskyCov(name: str, eta: Any, n: int, sd_dist: Random, *, compute_corr: bool = True) -> Any:
     """Lower Cholesky factor of an `n` x `n` covariance matrix with LKJ correlations.
 
     Enters `{name}_stds`, `{name}_corr_chol` and the deterministics `{name}` = diag(stds) @ corr_chol and

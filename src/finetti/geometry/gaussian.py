@@ -29,7 +29,7 @@ from finetti.model.graph import Constant, Node, Random
 from finetti.model.namespace import NUMPY, Namespace
 
 LOG_2PI = float(np.log(2 * np.pi))
-ROUNDING = 1e-13  # share of an entry of Q below which what elimination has left of it is mostly rounding error
+ROUNDING = 1e-14  # share of an entry of Q below which what elimination has left of it is mostly rounding error
 
 
 class Factors(NamedTuple):

@@ -118,7 +118,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
 
 def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:
     """What the user asks for by name."""
-    if isinstance(geometry, str):
+    if not isinstance(geometry, Mapping):
         if geometry not in (AUTO, AS_WRITTEN):
             raise ModelError(
                 f'geometry must be "auto", "as_written" or a mapping such as {{"theta": "centered"}}; got {geometry!r}.'

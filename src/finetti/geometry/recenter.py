@@ -2,8 +2,8 @@
 
 With xi = (theta - loc) / scale, the latent is sampled as x = c loc + scale**c xi, c in [0, 1]: c = 1 is theta itself,
 c = 0 is xi (Gorinova, Moore, Hoffman 2020, ICML, sec. 4.2). It does not matter which of the two the user wrote: a
-latent written as theta ~ Normal(mu, tau) and one written as eta ~ Normal(0, 1) that is used as mu + tau * eta get the same
-coordinates. The c that fits best makes x and the gradient along it most nearly opposite: for a Gaussian their
+latent written as theta ~ Normal(mu, tau) and one written as eta ~ Normal(0, 1) that is used as mu + tau * eta get the
+same coordinates. The c that fits best makes x and the gradient along it most nearly opposite: for a Gaussian their
 correlation is -1, and minimising it minimises the Fisher divergence to a Gaussian whose location and scale are free.
 """
 

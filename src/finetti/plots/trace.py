@@ -158,7 +158,7 @@ def density(draws: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         Grid and density, 512 points each.
     """
     low, high = float(draws.min()), float(draws.max())
-    if low == high:
+    if high - low <= 1e-12 * max(abs(low), abs(high)):  # constant, or but for rounding
         return np.array([low - 0.5, low, low, low, low + 0.5]), np.array([0.0, 0, 1, 0, 0])
     edges = np.linspace(low, high, _GRID_POINTS + 1)
     step = edges[1] - edges[0]

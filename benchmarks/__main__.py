@@ -1,14 +1,32 @@
-"""Run all jobs, or those named: `python -m benchmarks [eight_schools] [gradients] [imports]`."""
+"""Run all jobs, or those named: `python -m benchmarks [job ...]`; README.md beside this says what each means."""
 
 import argparse
 import json
 import sys
 import time
 
-from benchmarks import eight_schools, gradients, imports
+from benchmarks import (
+    centring,
+    eight_schools,
+    first_cell,
+    gradients,
+    imports,
+    logistic,
+    million,
+    varying,
+)
 from benchmarks.environment import HERE, facts, peers
 
-JOBS = {"imports": imports.job, "eight_schools": eight_schools.job, "gradients": gradients.job}
+JOBS = {
+    "imports": imports.job,
+    "first_cell": first_cell.job,
+    "eight_schools": eight_schools.job,
+    "gradients": gradients.job,
+    "varying": varying.job,
+    "million": million.job,
+    "logistic": logistic.job,
+    "centring": centring.job,
+}
 
 
 def parse() -> argparse.Namespace:
@@ -19,11 +37,11 @@ def parse() -> argparse.Namespace:
     parser.add_argument(
         "jobs", nargs="*", metavar="job", help=f"any of {', '.join(JOBS)}; all when none is named"
     )
-    parser.add_argument("--repetitions", type=int, default=3, help="of every process of eight_schools")
+    parser.add_argument("--repetitions", type=int, default=3, help="turns of every job that takes times")
     parser.add_argument("--import-repetitions", type=int, default=40, help="of every interpreter of imports")
-    parser.add_argument("--seeds", type=int, default=5, help="fits of every posterior of gradients")
+    parser.add_argument("--seeds", type=int, default=5, help="fits of every model of gradients and centring")
     parser.add_argument(
-        "--only", nargs="*", default=(), help="gradients: posteriors whose name contains this"
+        "--only", nargs="*", default=(), help="gradients, centring, varying: what contains one of these"
     )
     given = parser.parse_args()
     unknown = sorted(set(given.jobs) - set(JOBS))

@@ -1,5 +1,6 @@
 """The peers' own environment, and the facts of the machine that every result carries."""
 
+import hashlib
 import json
 import os
 import platform
@@ -11,7 +12,7 @@ from pathlib import Path
 from benchmarks.reference import ROOT
 
 HERE = ROOT / "benchmarks"
-OWN_PACKAGES = ("finetti", "jax", "jaxlib", "numpy", "scipy", "xarray")
+OWN_PACKAGES = ("jax", "jaxlib", "numpy", "scipy", "xarray")
 PEER_PACKAGES = ("pymc", "nutpie", "pytensor", "numba", "numpyro", "jax", "stanli", "arviz-stats", "numpy")
 
 VERSIONS = """
@@ -71,6 +72,17 @@ def versions(python: Path, packages: tuple[str, ...]) -> dict[str, str | None]:
     return json.loads(done.stdout)
 
 
+def source() -> str:
+    """finetti's version and a digest of the source that is measured, installed or not."""
+    import finetti
+
+    assert finetti.__file__ is not None
+    digest = hashlib.sha256()
+    for path in sorted(Path(finetti.__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return f"{finetti.__version__}, source {digest.hexdigest()[:10]}"
+
+
 def facts(peers_python: Path | None) -> dict:
     """What a reader needs to judge the numbers: processor, load, versions."""
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
@@ -79,6 +91,6 @@ def facts(peers_python: Path | None) -> dict:
         "cpus": os.cpu_count(),
         "system": platform.platform(),
         "load_at_start": load,
-        "own": versions(Path(sys.executable), OWN_PACKAGES),
+        "own": {"finetti": source()} | versions(Path(sys.executable), OWN_PACKAGES),
         "peers": versions(peers_python, PEER_PACKAGES) if peers_python else None,
     }

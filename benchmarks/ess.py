@@ -1,7 +1,8 @@
 """Effective sample sizes by one implementation for all systems; runs in the peers' environment.
 
-Reads a JSON list of {"draws": path of an .npz, "reference": path of a reference.json or null} on standard
-input and prints one JSON list. Arrays are (chain, draw, ...).
+Reads a JSON list of {"draws": path of an .npz, "reference": path of a reference.json or null, "names": the
+variables to look at or null for all, "against": paths of other systems' draws} on standard input and prints one
+JSON list. Arrays are (chain, draw, ...).
 """
 
 import json
@@ -12,10 +13,12 @@ import numpy as np
 from arviz_stats.base import array_stats
 
 
-def scalars(path):
-    """Every scalar of the posterior by name, elements counted from 1: (chain, draw)."""
+def scalars(path, names=None):
+    """Every scalar of the posterior (or of `names`), elements counted from 1: (chain, draw)."""
     found = {}
     for name, values in np.load(path).items():
+        if names is not None and name not in names:
+            continue
         flat = values.reshape(*values.shape[:2], -1).astype(float)
         single = values.ndim == 2
         found |= {name if single else f"{name}[{i + 1}]": flat[..., i] for i in range(flat.shape[-1])}
@@ -47,9 +50,23 @@ def worst(found, reference):
     return {"name": name, "standard_errors": gaps[name]}
 
 
-def report(draws, reference):
-    """Bulk effective sample sizes, the largest R-hat and the distance to the reference."""
-    found = scalars(draws)
+def apart(found, paths, names):
+    """Largest distance of a mean from that of other draws, the best of `paths`, in standard errors of the two."""
+    others = [scalars(path, names) for path in paths]
+    if not others:
+        return None
+    other = max(others, key=lambda o: min(ess(values, "bulk") for values in o.values()))
+    gaps = []
+    for name in set(found) & set(other):
+        a, b = found[name], other[name]
+        error = math.hypot(a.std() / math.sqrt(ess(a, "mean")), b.std() / math.sqrt(ess(b, "mean")))
+        gaps.append(abs(float(a.mean() - b.mean())) / error)
+    return max(gaps)
+
+
+def report(draws, reference=None, names=None, against=()):
+    """Bulk effective sample sizes, the largest R-hat, the distances to the reference and to other draws."""
+    found = scalars(draws, names)
     sizes = {name: ess(values, "bulk") for name, values in found.items()}
     smallest = min(sizes, key=sizes.get)
     rhat = max(float(array_stats.rhat(values, chain_axis=0, draw_axis=1)) for values in found.values())
@@ -59,6 +76,7 @@ def report(draws, reference):
         "ess_tau": sizes.get("tau"),
         "max_rhat": rhat,
         "worst": worst(found, reference),
+        "apart": apart(found, against, names),
     }
 
 

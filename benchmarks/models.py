@@ -6,7 +6,7 @@ come in both forms, centred and not; the others in the form a textbook would use
 
 import numpy as np
 
-from benchmarks import reference
+from benchmarks import reference, simulated
 
 
 def eight_schools_centered(pm, data):
@@ -200,7 +200,45 @@ MODELS = {
 }
 
 
-def build(posterior, pm):
-    """The model of a reference posterior in the library `pm` (finetti or PyMC)."""
-    data = {name: np.asarray(values) for name, values in reference.data(posterior).items()}
-    return MODELS[posterior](pm, data)
+FIRST_CELL = "eight_schools-first_cell"
+
+
+def first_cell(pm, schools):
+    """The first model of the eight schools notebook, letter for letter; `schools` is its pandas frame."""
+    with pm.Model() as centered_model:
+        # Hyperparameters
+        tau = pm.HalfCauchy("tau", 5)
+        mu = pm.Normal("mu", mu=0, sigma=5)
+
+        # Parameter vector
+        theta = pm.Normal("theta", mu=mu, sigma=tau, shape=8)
+
+        # Data likelihood
+        pm.Normal("y_obs", mu=theta, sigma=schools["SE"], observed=schools["Effect"])
+    return centered_model
+
+
+def schools_frame():
+    """The notebook's table."""
+    import pandas as pd
+
+    given = reference.eight_schools()
+    return pd.DataFrame({"School": list("ABCDEFGH"), "Effect": given["y"], "SE": given["sigma"]})
+
+
+def data(name):
+    """The data of a model by name, as its builder wants them."""
+    if name == FIRST_CELL:
+        return schools_frame()
+    if simulated.known(name):
+        return simulated.data(name)
+    return {key: np.asarray(values) for key, values in reference.data(name).items()}
+
+
+def build(name, pm, given):
+    """A model in the library `pm` (finetti or PyMC) from its data."""
+    if name == FIRST_CELL:
+        return first_cell(pm, given)
+    if simulated.known(name):
+        return simulated.build(name, pm, given)
+    return MODELS[name](pm, given)

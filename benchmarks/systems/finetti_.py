@@ -1,4 +1,6 @@
-"""finetti: the models of `benchmarks.models`."""
+"""finetti: the models of `benchmarks.models`; `--options '{"geometry": "as_written"}'` for NUTS as it is written."""
+
+import time
 
 from benchmarks.systems.harness import Fit, main
 
@@ -16,7 +18,7 @@ def count(trace, name):
     return int(stats[name].sum()) if name in stats else 0
 
 
-def as_fit(pm, trace):
+def as_fit(pm, trace, seconds):
     """The draws of a trace and what they cost."""
     return Fit(
         draws={name: values.values for name, values in trace["posterior"].data_vars.items()},
@@ -24,17 +26,34 @@ def as_fit(pm, trace):
         gradients_warmup=int(trace.attrs.get("tuning_gradients", 0)),
         gradients_sampling=count(trace, "n_steps"),
         divergences=count(trace, "diverging"),
+        sampler=trace.attrs["sampler"],
+        seconds=seconds,
     )
+
+
+def spent(trace, call):
+    """Seconds by phase: `sampling` is the whole call but for compiling, `chain` the chains or the grid alone."""
+    compiling, chain = (float(trace.attrs.get(name, 0.0)) for name in ("compile_time", "sampling_time"))
+    return {"sampling": call - compiling, "compile": compiling, "chain": chain, "rest": call - compiling - chain}
+
+
+def planning(pm, job, model):
+    """Seconds to plan the geometry once more: `sample` does it by itself."""
+    start = time.monotonic()
+    pm.plan(model, job.options.get("geometry", "auto"))
+    return {"plan": time.monotonic() - start}
 
 
 def fits(job, pm, watch):
     """One trace per seed; the library keeps what it compiled for the first."""
-    with watch("build"):
-        from benchmarks.models import build
+    from benchmarks.models import build, data
 
-        model = build(job.model, pm)
+    with watch("data"):
+        given = data(job.model)
+    with watch("build"):
+        model = build(job.model, pm, given)
     for seed in job.seeds:
-        with model:
+        with watch("call"), model:
             trace = pm.sample(
                 job.draws,
                 tune=job.tune,
@@ -45,9 +64,10 @@ def fits(job, pm, watch):
                 progressbar=False,
                 **job.options,
             )
-        watch.add("compile", trace.attrs["compile_time"])
-        watch.add("sampling", trace.attrs["sampling_time"])
-        yield as_fit(pm, trace)
+        seconds = spent(trace, watch.last)
+        watch.add("compile", seconds["compile"])
+        watch.add("sampling", seconds["chain"])
+        yield as_fit(pm, trace, seconds | (planning(pm, job, model) if job.profile else {}))
 
 
 if __name__ == "__main__":

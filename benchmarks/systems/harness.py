@@ -30,6 +30,7 @@ class Job:
     target_accept: float
     seeds: tuple[int, ...]
     options: dict[str, Any]
+    profile: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,8 @@ class Fit:
     """Draws, what they cost, and the system's own summary as a function still to be called.
 
     `draws` maps a name to an array (chain, draw, ...). The gradients are leapfrog steps summed over the
-    chains; None where the system does not count them.
+    chains; None where the system does not count them. `seconds` are this fit's own, by phase; `sampling` is
+    everything between the compiled model and draws of every variable.
     """
 
     draws: dict[str, Any]
@@ -45,19 +47,23 @@ class Fit:
     gradients_warmup: int | None = None
     gradients_sampling: int | None = None
     divergences: int | None = None
+    sampler: str = "nuts"
+    seconds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass
 class Stopwatch:
-    """Seconds spent per named phase."""
+    """Seconds spent per named phase, and in the phase that ended last."""
 
     seconds: dict[str, float] = field(default_factory=dict)
+    last: float = 0.0
 
     @contextmanager
     def __call__(self, phase: str):
         start = time.monotonic()
         yield
-        self.add(phase, time.monotonic() - start)
+        self.last = time.monotonic() - start
+        self.add(phase, self.last)
 
     def add(self, phase: str, seconds: float) -> None:
         """Count seconds that the library measured itself."""
@@ -81,9 +87,10 @@ def parse() -> tuple[Job, argparse.Namespace]:
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--options", type=json.loads, default={}, help="JSON, handed to the system's sampler")
     parser.add_argument("--save", type=Path, help="folder for the draws: <seed>.npz, one array per variable")
+    parser.add_argument("--profile", action="store_true", help="time what a plain run does not tell apart")
     parser.add_argument("--import-only", action="store_true", help="stop after the import")
     given = parser.parse_args()
-    names = ("model", "draws", "tune", "chains", "cores", "target_accept", "options")
+    names = ("model", "draws", "tune", "chains", "cores", "target_accept", "options", "profile")
     return Job(**{name: getattr(given, name) for name in names}, seeds=tuple(given.seeds)), given
 
 
@@ -100,7 +107,7 @@ def save(folder: Path | None, seed: int, draws: dict[str, Any]) -> str | None:
 
 def record(seed: int, fit: Fit, folder: Path | None) -> dict[str, Any]:
     """What one fit adds to the JSON line."""
-    counts = ("gradients_warmup", "gradients_sampling", "divergences")
+    counts = ("gradients_warmup", "gradients_sampling", "divergences", "sampler", "seconds")
     return {"seed": seed, "draws": save(folder, seed, fit.draws)} | {
         name: getattr(fit, name) for name in counts
     }

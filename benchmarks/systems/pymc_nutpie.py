@@ -17,7 +17,7 @@ def load():
     return SimpleNamespace(pm=pymc, nutpie=nutpie)
 
 
-def as_fit(trace):
+def as_fit(trace, seconds):
     """The draws of a trace and what they cost."""
     import arviz  # PyMC has imported it already
 
@@ -27,15 +27,18 @@ def as_fit(trace):
         gradients_warmup=int(trace["warmup_sample_stats"]["n_steps"].sum()),
         gradients_sampling=int(trace["sample_stats"]["n_steps"].sum()),
         divergences=int(trace["sample_stats"]["diverging"].sum()),
+        seconds={"sampling": seconds, "chain": seconds},
     )
 
 
 def fits(job, library, watch):
     """One trace per seed from one compiled model."""
-    with watch("build"):
-        from benchmarks.models import build
+    from benchmarks.models import build, data
 
-        model = build(job.model, library.pm)
+    with watch("data"):
+        given = data(job.model)
+    with watch("build"):
+        model = build(job.model, library.pm, given)
     with watch("compile"):
         compiled = library.nutpie.compile_pymc_model(model, backend="numba")
     for seed in job.seeds:
@@ -51,7 +54,7 @@ def fits(job, library, watch):
                 progress_bar=False,
                 **job.options,
             )
-        yield as_fit(trace)
+        yield as_fit(trace, watch.last)
 
 
 if __name__ == "__main__":

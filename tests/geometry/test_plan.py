@@ -33,9 +33,9 @@ def logistic() -> pm.Model:
 
 def test_the_plan_in_words():
     assert str(pm.plan(schools())).splitlines() == [
-        "mu     integrated out  linear and Gaussian given the rest; drawn back exactly",
+        "mu     integrated out  linear and Gaussian given the rest; one fewer to sample; drawn back exactly",
         "tau    sampled         its prior is HalfCauchy, not Normal",
-        "theta  integrated out  linear and Gaussian given the rest; drawn back exactly",
+        "theta  integrated out  linear and Gaussian given the rest; 4 fewer to sample; drawn back exactly",
         "engine: nuts or quadrature",
     ]
     assert repr(pm.plan(schools())) == str(pm.plan(schools()))

@@ -155,5 +155,7 @@ def _worthwhile(found: Found) -> bool:
 
 def _decision(node: Random, members: Set[Random], refused: Mapping[Node, str]) -> Decision:
     if node in members:
-        return Decision(str(node.name), "integrated out", "linear and Gaussian given the rest; drawn back exactly")
+        saved = f"{node.size} fewer to sample" if node.size > 1 else "one fewer to sample"
+        why = f"linear and Gaussian given the rest; {saved}; drawn back exactly"
+        return Decision(str(node.name), "integrated out", why)
     return Decision(str(node.name), "sampled", refused.get(node, ""))

@@ -27,7 +27,8 @@ def scalars(path, names=None):
 
 def ess(values, method):
     """Effective sample size of one scalar."""
-    return float(array_stats.ess(values, chain_axis=0, draw_axis=1, method=method))
+    prob = {"prob": (0.05, 0.95)} if method == "tail" else {}
+    return float(array_stats.ess(values, chain_axis=0, draw_axis=1, method=method, **prob))
 
 
 def deviation(values, expected):
@@ -65,7 +66,11 @@ def apart(found, paths, names):
 
 
 def report(draws, reference=None, names=None, against=()):
-    """Bulk effective sample sizes, the largest R-hat, the distances to the reference and to other draws."""
+    """Effective sample sizes, the largest R-hat, the distances to the reference and to other draws.
+
+    Bulk sizes beyond the number of draws are real for means, yet a chain that jumps from side to side can know the
+    means well and the tails badly: hence the smallest tail size beside.
+    """
     found = scalars(draws, names)
     sizes = {name: ess(values, "bulk") for name, values in found.items()}
     smallest = min(sizes, key=sizes.get)
@@ -74,6 +79,7 @@ def report(draws, reference=None, names=None, against=()):
         "min_ess": sizes[smallest],
         "min_name": smallest,
         "ess_tau": sizes.get("tau"),
+        "min_tail_ess": min(ess(values, "tail") for values in found.values()),
         "max_rhat": rhat,
         "worst": worst(found, reference),
         "apart": apart(found, against, names),

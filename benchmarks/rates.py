@@ -79,6 +79,7 @@ def row(label: str, results: list[dict]) -> list[str]:
     return [
         label,
         median([f["min_ess"] for f in fits], 0),
+        median([f["min_tail_ess"] for f in fits], 0),
         median([f["seconds"]["sampling"] for f in fits]),
         table.three([rate(f) for f in fits], 0),
         median(phases["chain"]),
@@ -95,6 +96,7 @@ def row(label: str, results: list[dict]) -> list[str]:
 HEADER = (
     "system, model",
     "min ESS",
+    "min tail ESS",
     "sampling, s",
     "min ESS/s (min / median / max)",
     "of it chains, s",

@@ -14,10 +14,16 @@ from finetti.engines.exact import draw_exactly
 from finetti.engines.nuts.chain import Settings
 from finetti.engines.start import checked_wishes
 from finetti.errors import ModelError, SamplingError
+from finetti.geometry.constrain import constrain
 from finetti.geometry.plan import AS_WRITTEN, Geometry, Plan, plan
 from finetti.model.context import Model
 from finetti.trace import Trace
 
+TOLERANCE, CHECKED = 1e-4, 500  # nats that rounding may cost the log density, and draws at which that is looked at
+TOO_PRECISE = (
+    "latents were not integrated out: the data fix them so much more closely than their priors that rounding would "
+    "spoil the marginal density; the model was sampled as written"
+)
 logger = logging.getLogger("finetti")
 
 
@@ -92,12 +98,36 @@ def sample(
     planned = plan(model, geometry)
     density = density_of(model, planned.block, planned.centrings)
     checked_wishes(density, initvals, chains)
-    drawn = None if geometry == AS_WRITTEN else draw_exactly(density, chains, settings.draws, rng)
+    options = {"cores": cores, "progressbar": progressbar, "initvals": initvals}
+    drawn = _draw(density, settings, seeds, rng, without_chain=geometry != AS_WRITTEN, **options)
     if drawn is None:
-        drawn = _by_nuts(density, settings, seeds, cores=cores, progressbar=progressbar, initvals=initvals)
+        planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
+        drawn = _by_nuts(density, settings, seeds, **options)
     trace = _trace(model, density, planned, drawn, settings, seed, rng)
     _warn(trace)
     return trace
+
+
+def _draw(density: Density, settings: Settings, seeds, rng, *, without_chain: bool, **options: Any) -> Drawn | None:
+    """Draws by the engine that fits; None where rounding spoils the density with its latents integrated out."""
+    drawn = draw_exactly(density, len(seeds), settings.draws, rng) if without_chain else None
+    try:
+        drawn = drawn or _by_nuts(density, settings, seeds, **options)
+    except SamplingError:
+        if density.gaussian is None:
+            raise
+        return None
+    return drawn if density.gaussian is None or _unspoilt(density, drawn) else None
+
+
+def _unspoilt(density: Density, drawn: Drawn) -> bool:
+    """Whether the log density is right to TOLERANCE at all but a few of the draws."""
+    flat = np.concatenate(drawn.flat)  # chain after chain
+    some = flat[:: max(1, len(flat) // CHECKED)]
+    given: dict[Any, Any] = density.batched_arguments()
+    given |= {block.node: value for block, value, _ in constrain(density.blocks, some, given, lead=1)}
+    assert density.gaussian is not None
+    return float((density.gaussian.rounding(given) > TOLERANCE).mean()) < 0.01
 
 
 def _by_nuts(density: Density, settings: Settings, seeds, **options: Any) -> Drawn:

@@ -274,13 +274,13 @@ def errors_of_quantiles(v: np.ndarray) -> np.ndarray:
 
 def test_a_long_run_finds_the_quantiles_of_the_funnel():
     """Each within 5 standard errors (false alarm about 4e-6, were the errors normal); with one step length for all, the
-    quantiles of 1 % and 5 % are further off than 7, as hardly a draw lies below -4. In 9 other runs of half the length
+    quantile of 1 % is further off than 7, as hardly a draw lies below -4. In 9 other runs of half the length
     the bulk ESS was 470 to 770 with the former; in 3 of the latter no draw lay below -6."""
     v = v_of(divided)
     assert ess_bulk(v) > 600
     assert np.abs(errors_of_quantiles(v)).max() < 5
     plain = v_of(undivided)
-    assert (np.abs(errors_of_quantiles(plain))[:2] > 7).all()
+    assert np.abs(errors_of_quantiles(plain))[0] > 7
     assert (plain < -6).mean() < 0.002 < 0.015 < (v < -6).mean() < 0.032  # 0.0228
 
 

@@ -304,3 +304,23 @@ def test_odd_models_are_right_or_refused(model):
     conditional = law(model.free, model.observed, model.data)
     drawn = flat_values(model.free, {n: trace[str(n.name)].reshape(300, *n.shape) for n in model.free})
     assert_normal(drawn, conditional)
+
+
+@pytest.mark.parametrize("precision", [1e-5, 1e-7])
+def test_data_too_precise_to_integrate_are_sampled_as_written(precision):
+    """Group means known millions of times more closely than they differ: a rounded marginal density would be noise.
+
+    Each group's posterior mean within 6 of its standard errors of the group's own mean, from about 2,000 draws."""
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(6), 5)
+    y = rng.normal(0, 60, 6)[group] + precision * rng.normal(size=30)
+    with pm.Model() as model:
+        mu, tau, sigma = pm.Normal("mu", 0, 100), pm.HalfCauchy("tau", 50), pm.HalfNormal("sigma", 1)
+        theta = pm.Normal("theta", mu, tau, shape=6)
+        pm.Normal("y", theta[group], sigma, observed=y)
+    trace = pm.sample(500, model=model, random_seed=1, progressbar=False)
+    assert "rounding" in str(trace.geometry)
+    means = np.array([y[group == k].mean() for k in range(6)])
+    spread = precision / np.sqrt(5)
+    assert (np.abs(trace["theta"].mean(axis=0) - means) < 6 * spread / np.sqrt(200)).all()
+    assert abs(trace["sigma"].mean() / precision - 1) < 0.35

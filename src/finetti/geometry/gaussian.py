@@ -137,6 +137,13 @@ class GaussianBlock:
         sound = (factors.share > ROUNDING) & (exponent <= ROUNDING * system.constant + 0.1)
         return xp.where(sound, exponent - log_determinant + normalising, -np.inf)
 
+    def rounding(self, given: Mapping[Node, Any]) -> np.ndarray:
+        """About how wrong rounding makes the log marginal, at values (draw, *shape) by node: (draw,)."""
+        system = self.system(Values(self, given, NUMPY, 1))
+        with np.errstate(all="ignore"):
+            wrong = np.finfo(float).eps * (np.abs(system.constant) + 1.0 / factorise(system, NUMPY).share)
+        return np.where(np.isfinite(wrong), wrong, np.inf)
+
     def system(self, values: Values) -> System:
         """Q, h and c."""
         weights = values.pair_weights()

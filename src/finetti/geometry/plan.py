@@ -53,11 +53,15 @@ class Plan:
     centrings: Mapping[Random, Centring] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def with_notes(self, *notes: str) -> Plan:
+        """The plan with more said about it."""
+        return replace(self, notes=(*self.notes, *notes))
+
     def with_engine(self, engine: str, notes: tuple[str, ...]) -> Plan:
         """The plan as it was carried out."""
         what = {"quadrature": "on a grid"}.get(engine, "sampled")
         decisions = tuple(replace(d, what=what) if d.what == "sampled" else d for d in self.decisions)
-        return replace(self, decisions=decisions, engine=engine, notes=notes)
+        return replace(self, decisions=decisions, engine=engine, notes=(*self.notes, *notes))
 
     def __str__(self) -> str:
         width = max((len(d.name) for d in self.decisions), default=0)

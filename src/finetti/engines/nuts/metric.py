@@ -10,7 +10,7 @@ _SMALLEST, _LARGEST = 1e-20, 1e20  # variances beyond these say that something e
 MAX_RANK = 12
 MIN_DRAWS = 30  # of a window, and 3/2 times the dimension, before directions are looked for
 RIDGE = 1e-5  # relative variance in directions nothing was seen of
-GATE, GAIN = 0.5, 0.1  # share of the gradients' variance to be foretold, and by how much more than by the diagonal
+GATE, GAIN = 0.5, 0.25  # share of the gradients' variance to be foretold, and by how much more than by the diagonal
 
 
 class Diagonal(NamedTuple):

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 
 from finetti.errors import ModelError
-from finetti.model.namespace import NUMPY
 
 Array = Any
 Shape = tuple[int, ...]
@@ -252,8 +251,3 @@ def continuous(support: Support) -> Bijection:
 def to_unconstrained(support: Support, x: Array, *bounds: Array) -> Array:
     """NumPy values in a continuous support, mapped to the real line."""
     return continuous(support).inverse(x, *bounds)
-
-
-def to_support(support: Support, z: Array, *bounds: Array) -> Array:
-    """NumPy values on the real line, mapped into a continuous support."""
-    return continuous(support).forward(NUMPY, z, *bounds)[0]

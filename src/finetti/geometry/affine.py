@@ -38,8 +38,8 @@ from finetti.geometry.forms import (
     scaled,
     times,
 )
-from finetti.model.evaluate import static_value
-from finetti.model.graph import Apply, Deterministic, Node, Random, apply
+from finetti.model.evaluate import static_value, within_expression
+from finetti.model.graph import Apply, Deterministic, Node, Random, ancestors, apply
 from finetti.model.namespace import NUMPY
 
 MAX_TERMS = 64
@@ -241,14 +241,4 @@ class Reader:
 
 def expression(root: Node, known: Mapping[Node, Any]) -> Iterator[Node]:
     """Nodes of an expression without an entry in `known`, inputs first; random variables are its leaves."""
-    stack, done = [(root, False)], set(known)
-    while stack:
-        node, ready = stack.pop()
-        if node in done:
-            continue
-        if ready or isinstance(node, Random) or not node.inputs:
-            done.add(node)
-            yield node
-        else:
-            stack.append((node, True))
-            stack.extend((child, False) for child in node.inputs)
+    return ancestors([root], through=within_expression, known=known)

@@ -163,43 +163,42 @@ def _step(at: Node, users: Mapping[Node, list[Node]]) -> Node | None:
     return named[0] if not expressions and len(named) == 1 else None
 
 
-def _scale_of(node: Random, usage: _Usage) -> tuple[Node, Node | None, bool]:
-    """Follow the latent to where it is multiplied: that node, the other factor, and whether it was indexed before."""
-    at: Node = node
-    picked = False
+def _followed(at: Node, users: Mapping[Node, list[Node]], picked: bool) -> tuple[Node, Node | None, bool]:
+    """Up through names and rearrangements: the last of them, what reads it, and whether elements have been picked."""
     while True:
-        above = _step(at, usage.users)
+        above = _step(at, users)
         if isinstance(above, Deterministic):
             at = above
         elif isinstance(above, Apply) and above.op.name in REARRANGING and above.arguments[0] is at:
             at, picked = above, True
-        elif isinstance(above, Apply) and above.op.name == "multiply":
-            other = above.arguments[1] if above.arguments[0] is at else above.arguments[0]
-            fits = other.size == 1 or (not picked and np.broadcast_shapes(other.shape, node.shape) == node.shape)
-            usable = fits and not is_static(other) and usage.admits(other, node) and is_positive(other, usage.data)
-            return above, _fitted(other, node) if usable else None, picked
         else:
-            return at, None, picked
+            return at, above, picked
+
+
+def _scale_of(node: Random, usage: _Usage) -> tuple[Node, Node | None, bool]:
+    """Follow the latent to where it is multiplied: that node, the other factor, and whether it was indexed before."""
+    at, above, picked = _followed(node, usage.users, False)
+    if not (isinstance(above, Apply) and above.op.name == "multiply"):
+        return at, None, picked
+    other = above.arguments[1] if above.arguments[0] is at else above.arguments[0]
+    fits = other.size == 1 or (not picked and np.broadcast_shapes(other.shape, node.shape) == node.shape)
+    usable = fits and not is_static(other) and usage.admits(other, node) and is_positive(other, usage.data)
+    return above, _fitted(other, node) if usable else None, picked
 
 
 def _loc_of(at: Node, node: Random, usage: _Usage, picked: bool) -> Node:
     """What is added to the scaled latent and is the same for all elements, or one for each."""
     loc: Node = as_node(0.0)
     while True:
-        above = _step(at, usage.users)
-        if isinstance(above, Deterministic):
-            at = above
-        elif isinstance(above, Apply) and above.op.name in REARRANGING and above.arguments[0] is at:
-            at, picked = above, True
-        elif isinstance(above, Apply) and above.op.name == "add":
-            other = above.arguments[1] if above.arguments[0] is at else above.arguments[0]
-            for summand in _summands(other):
-                alike = not picked and np.broadcast_shapes(summand.shape, node.shape) == node.shape
-                if (summand.size == 1 or alike) and usage.admits(summand, node):
-                    loc = apply("add", loc, _fitted(summand, node))
-            at = above
-        else:
+        at, above, picked = _followed(at, usage.users, picked)
+        if not (isinstance(above, Apply) and above.op.name == "add"):
             return loc
+        other = above.arguments[1] if above.arguments[0] is at else above.arguments[0]
+        for summand in _summands(other):
+            alike = not picked and np.broadcast_shapes(summand.shape, node.shape) == node.shape
+            if (summand.size == 1 or alike) and usage.admits(summand, node):
+                loc = apply("add", loc, _fitted(summand, node))
+        at = above
 
 
 def _summands(node: Node) -> list[Node]:

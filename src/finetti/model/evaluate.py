@@ -28,29 +28,15 @@ def evaluate(roots: Iterable[Node], given: Values, *, xp: Namespace = NUMPY, lea
     """
     roots = list(roots)
     values: dict[int, Any] = {id(node): value for node, value in given.items()}
-    for node in _below(roots, values):
+    for node in ancestors(roots, through=within_expression, known=given):
         values[id(node)] = _value(node, values, xp, lead)
     return [values[id(root)] for root in roots]
 
 
-def _below(roots: list[Node], values: Mapping[int, Any]) -> Iterable[Node]:
-    """Nodes without a value, inputs first, not descending below those that have one."""
-    done = set(values)
-    stack = [(root, False) for root in reversed(roots)]
-    while stack:
-        node, ready = stack.pop()
-        if id(node) in done:
-            continue
-        if ready:
-            done.add(id(node))
-            yield node
-        else:
-            stack.append((node, True))
-            stack.extend((child, False) for child in _needed(node))
+def within_expression(node: Node) -> bool:
+    """Whether an expression goes on below a node; random variables are its leaves."""
+    return not isinstance(node, Random)
 
-
-def _needed(node: Node) -> tuple[Node, ...]:
-    return () if isinstance(node, Random) else node.inputs
 
 
 def _value(node: Node, values: Mapping[int, Any], xp: Namespace, lead: int) -> Any:

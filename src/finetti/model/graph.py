@@ -278,12 +278,15 @@ def _everywhere(node: Node) -> bool:
     return True
 
 
-def ancestors(roots: Iterable[Node], *, through: Callable[[Node], bool] = _everywhere) -> Iterator[Node]:
+def ancestors(
+    roots: Iterable[Node], *, through: Callable[[Node], bool] = _everywhere, known: Iterable[Node] = ()
+) -> Iterator[Node]:
     """Every node the roots are computed from, themselves included, each after all of its inputs.
 
-    Nodes that `through` refuses are there themselves, but not what they are computed from.
+    Nodes that `through` refuses are there themselves, but not what they are computed from; those that are known are
+    not, nor what only they are computed from.
     """
-    done: set[int] = set()
+    done: set[int] = {id(node) for node in known}
     stack = [(root, False) for root in reversed(list(roots))]
     while stack:
         node, ready = stack.pop()

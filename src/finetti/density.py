@@ -10,8 +10,8 @@ import numpy as np
 
 from finetti.errors import ModelError
 from finetti.geometry.constrain import Block, blocks_of, constrain
+from finetti.geometry.coordinates import Coordinates
 from finetti.geometry.gaussian import GaussianBlock
-from finetti.geometry.recenter import Centring
 from finetti.model.context import Model
 from finetti.model.evaluate import align, evaluate, static_value
 from finetti.model.graph import Constant, Data, Node, Random, ancestors
@@ -62,7 +62,8 @@ class Density:
         for block, value, log_det in constrain(self.blocks, flat, given, xp=xp, lead=lead):
             known[block.node] = value
             if block.transformed:
-                yield block.name if block.centring is None else f"{block.name} (centring)", _total(xp, log_det, lead)
+                name = block.name if block.name != block.node.name else f"{block.name} (coordinates)"
+                yield name, _total(xp, log_det, lead)
         for node in self.randoms:
             term = _total(xp, _log_density(node, known, xp, lead, kernel=node in self.carriers), lead)
             yield str(node.name), term + known[self.carriers[node]] if node in self.carriers else term
@@ -82,14 +83,14 @@ class Density:
 
 
 def density_of(
-    model: Model, gaussian: GaussianBlock | None = None, centrings: Mapping[Random, Centring] | None = None
+    model: Model, gaussian: GaussianBlock | None = None, coordinates: Mapping[Random, Coordinates] | None = None
 ) -> Density:
     """The density of a model, with the members of a block integrated out.
 
     Args:
         model: the model.
         gaussian: a block found in it, or None for the model as it is written.
-        centrings: coordinates of latents, where they are not the variable's own.
+        coordinates: of variables, where they are not the support's own.
 
     Raises:
         ModelError: for a model without an unknown.
@@ -100,13 +101,13 @@ def density_of(
     randoms = tuple(n for n in model.randoms if n not in inside)
     free = [n for n in model.free if n not in inside]
     carriers = _carriers(randoms, model.data)
-    blocks = blocks_of(free, centrings)
-    coordinates = [b.centring for b in blocks if b.centring is not None]
+    blocks = blocks_of(free, coordinates)
+    chosen = [b.coordinates for b in blocks if b.coordinates is not None]
     roots = [*randoms, *model.potentials.values(), *(gaussian.nodes if gaussian else ())]
-    roots += [node for c in coordinates for node in (c.loc, c.scale)]
+    roots += [node for c in chosen for node in c.reads]
     arguments = _arguments(roots, model.data) | {node: value for node, value in carriers.values()}
     arguments |= gaussian.arrays if gaussian else {}
-    arguments |= {c.place: c.place.value for c in coordinates}
+    arguments |= {c.place: c.place.value for c in chosen}
     placeholders = {node: pair[0] for node, pair in carriers.items()}
     return Density(randoms, dict(model.potentials), blocks, arguments, placeholders, gaussian)
 

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from finetti.density import Density
+from finetti.distributions.bijections import continuous
 from finetti.engines.drawn import Drawn
-from finetti.geometry.constrain import constrain
+from finetti.geometry.constrain import Block, constrain
 from finetti.model.context import Model, dims_and_coords
 from finetti.model.evaluate import evaluate
 from finetti.model.graph import Data, Deterministic, Node, ancestors
@@ -30,15 +31,11 @@ def trace_of(
         attrs: facts of the run.
         rng: draws what was integrated out.
     """
-    flat = drawn.flat
-    unconstrained = {
-        block.name: flat[..., block.start : block.start + block.size].reshape(*flat.shape[:2], *block.shape)
-        for block in density.blocks
-        if block.name != block.node.name
-    }
+    posterior = _posterior(model, density, drawn, rng)
+    transformed = [block for block in density.blocks if block.name != block.node.name]
     groups = {
-        "posterior": _posterior(model, density, drawn, rng),
-        "unconstrained_posterior": unconstrained,
+        "posterior": posterior,
+        "unconstrained_posterior": {block.name: _unconstrained(block, drawn.flat, posterior) for block in transformed},
         "sample_stats": drawn.statistics,
         "observed_data": _observed(model),
         "constant_data": {node.name: model.data[node] for node in model.data if isinstance(node, Data)},
@@ -48,6 +45,13 @@ def trace_of(
         if block.shape == block.node.shape and block.node.dims:
             dims[block.name] = block.node.dims
     return build_trace(groups=groups, dims=dims, coords=coords, attrs=attrs)
+
+
+def _unconstrained(block: Block, flat: np.ndarray, posterior: Mapping[str, np.ndarray]) -> np.ndarray:
+    """(chain, draw, *shape) on the support's own scale, whatever coordinates the chain had."""
+    if block.coordinates is not None:
+        return np.asarray(continuous(block.support).inverse(posterior[str(block.node.name)]))
+    return flat[..., block.start : block.start + block.size].reshape(*flat.shape[:2], *block.shape)
 
 
 def _posterior(model: Model, density: Density, drawn: Drawn, rng: np.random.Generator) -> dict[str, np.ndarray]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -38,7 +39,7 @@ def sample(
     progressbar: bool = True,
     initvals: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     max_treedepth: int = 10,
-    step: Literal["leapfrog", "walnuts"] = "leapfrog",
+    step: Literal["auto", "split", "leapfrog", "walnuts"] = "auto",
     geometry: Geometry = "auto",
     model: Model | None = None,
 ) -> Trace:
@@ -61,10 +62,12 @@ def sample(
         initvals: start values by variable name, for all chains, or one such mapping for each chain. Draws
             without a chain need none.
         max_treedepth: doublings of a trajectory at most, from 1 to 20.
-        step: how NUTS gets from one point of a trajectory to the next. "leapfrog": in one step of a fixed length.
-            "walnuts": in as many shorter steps as the curvature on the way asks for, so that a chain gets into a
-            funnel's neck and out again; on a model without a funnel it costs up to a fifth more gradients for the
-            same precision. It matters only where there is a chain.
+        step: how NUTS gets from one point of a trajectory to the next. "split": along the Gaussian that warmup has
+            learned, exactly, with kicks by what the posterior has besides; long steps where it is all but Gaussian.
+            "leapfrog": in one leapfrog step of a fixed length. "walnuts": in as many shorter leapfrog steps as the
+            curvature on the way asks for, so that a chain gets into a funnel's neck and out again; on a model
+            without a funnel it costs up to a fifth more gradients for the same precision. "auto": "split", and
+            "leapfrog" with `geometry="as_written"`. It matters only where there is a chain.
         geometry: "auto"; "as_written" for plain NUTS on the model as it stands; or a mapping from a variable's name to
             "centered", "noncentered" or "sampled", which keeps that variable in the chain.
         model: by default the one being written.
@@ -78,6 +81,7 @@ def sample(
 
     Source:
         Hoffman and Gelman (2014), JMLR 15; Betancourt (2017), arXiv 1701.02434, appendix A; warmup after nutpie;
+        step="split": Casas, Sanz-Serna, Shaw (2022), Statistics and Computing 32, on preconditioned splitting;
         step="walnuts": Bou-Rabee, Carpenter, Kleppe, Liu (2025), arXiv 2506.18746.
 
     Example:
@@ -90,18 +94,19 @@ def sample(
         (4, 200)
     """
     model = _model(model)
-    settings = _checked(draws, tune, chains, cores, target_accept, max_treedepth, step)
+    settings = _checked(draws, tune, chains, cores, target_accept, max_treedepth, _stepper(step, geometry))
     seed = _seed(random_seed)
     *seeds, seed_of_rest = seed.spawn(chains + 1)
     rng = np.random.default_rng(seed_of_rest)
 
     planned = plan(model, geometry)
-    density = density_of(model, planned.block, planned.centrings)
+    density = density_of(model, planned.block, planned.coordinates)
     checked_wishes(density, initvals, chains)
     options = {"cores": cores, "progressbar": progressbar, "initvals": initvals}
     drawn = _draw(density, settings, seeds, rng, without_chain=geometry != AS_WRITTEN, **options)
     if drawn is None:
         planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
+        settings = replace(settings, step=_stepper(step, AS_WRITTEN))
         drawn = _by_nuts(density, settings, seeds, **options)
     trace = _trace(model, density, planned, drawn, settings, seed, rng)
     _warn(trace)
@@ -154,9 +159,16 @@ def _checked(draws, tune, chains, cores, target_accept, max_treedepth, step) -> 
         raise SamplingError(f"target_accept must be a number between 0 and 1; got {target_accept!r}.")
     if not _is_whole(max_treedepth) or not 1 <= max_treedepth <= 20:
         raise SamplingError(f"max_treedepth must be a whole number from 1 to 20; got {max_treedepth!r}.")
-    if not isinstance(step, str) or step not in ("leapfrog", "walnuts"):
-        raise SamplingError(f'step must be "leapfrog" or "walnuts"; got {step!r}.')
+    if not isinstance(step, str) or step not in ("split", "leapfrog", "walnuts"):
+        raise SamplingError(f'step must be "auto", "split", "leapfrog" or "walnuts"; got {step!r}.')
     return Settings(int(draws), int(tune), float(target_accept), int(max_treedepth), step)
+
+
+def _stepper(step: Any, geometry: Geometry) -> Any:
+    """The stepper's name; plain NUTS for a model as written."""
+    if not isinstance(step, str) or step != "auto":
+        return step
+    return "leapfrog" if geometry == AS_WRITTEN else "split"
 
 
 def _is_whole(value: Any) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from finetti.engines.nuts.chain import ChainLog, Goal, Runner, Settings, live
 from finetti.engines.nuts.leapfrog import Stepper, undivided
+from finetti.engines.nuts.metric import Diagonal
 from finetti.engines.nuts.program import Chunk, Mode, compile_program, start_chain
 
 
@@ -48,10 +49,13 @@ class Engine:
         return np.stack([positions(self.log(x, 1000 * seed + k, settings)) for k, x in enumerate(starts)])
 
 
-def flat(size: int):
-    from finetti.engines.nuts.metric import Diagonal
+def flat(size: int) -> Diagonal:
+    return diagonal(np.ones(size))
 
-    return Diagonal(np.ones(size))
+
+def diagonal(scale, center=None, *, trusted: float = 0.0) -> Diagonal:
+    """The metric of these scales, around 0 and not trusted unless told otherwise."""
+    return Diagonal(scale, 0.0 * scale if center is None else center, np.float64(trusted))
 
 
 def positions(log: ChainLog) -> np.ndarray:
@@ -63,4 +67,4 @@ def statistic(log: ChainLog, name: str) -> np.ndarray:
     return np.concatenate([getattr(record.statistics, name) for record in log.records])
 
 
-__all__ = ["Chunk", "Engine", "flat", "positions", "statistic"]
+__all__ = ["Chunk", "Engine", "diagonal", "flat", "positions", "statistic"]

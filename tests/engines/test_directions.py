@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from chains import flat
 
 import finetti as pm
 from finetti.engines.nuts.metric import Diagonal, LowRank, from_window, with_directions
@@ -16,8 +17,7 @@ def gaussian(covariance: np.ndarray, n: int, seed: int = 0) -> tuple[np.ndarray,
 
 
 def tried(draws: np.ndarray, gradients: np.ndarray):
-    diagonal = from_window(draws, gradients, Diagonal(np.ones(draws.shape[1])))
-    return with_directions(draws, gradients, diagonal)
+    return with_directions(draws, gradients, from_window(draws, gradients, flat(draws.shape[1])))
 
 
 def inverse_mass(metric) -> np.ndarray:
@@ -61,7 +61,7 @@ def test_a_funnel_is_left_to_the_diagonal():
 def test_gradients_that_are_not_finite_are_left_to_the_diagonal():
     draws, gradients = gaussian(CORRELATED, 100)
     gradients[3, 1] = np.inf
-    assert isinstance(with_directions(draws, gradients, Diagonal(np.ones(5))), Diagonal)
+    assert isinstance(with_directions(draws, gradients, flat(5)), Diagonal)
 
 
 def test_kick_is_the_adjoint_of_move():

@@ -2,14 +2,14 @@
 
 import numpy as np
 import pytest
-from chains import Engine
+from chains import Engine, diagonal, flat
 from scipy import stats
 
 from finetti.diagnostics.convergence import ess_bulk, mcse_mean, mcse_quantile, rhat
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import counter
 from finetti.engines.nuts.chain import Settings
-from finetti.engines.nuts.metric import Diagonal
+from finetti.engines.nuts.leapfrog import undivided
 from finetti.engines.nuts.transition import Point, transition
 
 PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -96,7 +96,7 @@ def test_bounded_variables_through_their_bijections(seed):
         assert worst_error(np.asarray(trace["posterior"][name]), law.mean(), law.var(), quantiles) < 4.5
 
 
-def moved(log_density, starts, *, step: float, scale: np.ndarray, transitions: int, seed: int) -> np.ndarray:
+def moved(log_density, starts, *, step: float, metric, transitions: int, seed: int, stepper=undivided) -> np.ndarray:
     """Independent starts (start, size), each after some transitions of fixed step size and metric."""
     jax = load_jax()
 
@@ -105,7 +105,7 @@ def moved(log_density, starts, *, step: float, scale: np.ndarray, transitions: i
         point = Point(position, *value_and_gradient(position), jax.numpy.zeros(()))
         for n in range(transitions):
             this = counter.bits(key, jax.numpy.uint64(n))
-            point, _ = transition(jax, value_and_gradient, Diagonal(scale), point, step, 5, this, 5)
+            point, _ = transition(jax, value_and_gradient, metric, point, step, 5, this, 5, stepper=stepper)
         return point.position
 
     keys = counter.bits(np.array([seed], np.uint64), np.arange(len(starts), dtype=np.uint64))
@@ -123,7 +123,7 @@ def test_exact_draws_of_a_student_t_stay_exact(step):
     for transitions in (1, 3):
         ends = moved(
             lambda x: -2.5 * jnp().sum(jnp().log1p(x**2 / 4)), starts,
-            step=step, scale=np.ones(1), transitions=transitions, seed=5,
+            step=step, metric=flat(1), transitions=transitions, seed=5,
         )  # fmt: skip
         assert (ends != starts).mean() > 0.6
         assert stats.kstest(ends[:, 0], stats.t(4).cdf).pvalue > 5e-5
@@ -140,7 +140,7 @@ def test_exact_draws_of_a_funnel_stay_exact(step):
     starts = np.column_stack([v, np.exp(v / 2) * z[:, 1]])
     ends = moved(
         lambda x: -(x[0] ** 2) / 4.5 - 0.5 * x[1] ** 2 * jnp().exp(-x[0]) - 0.5 * x[0], starts,
-        step=step, scale=np.array([1.2, 0.8]), transitions=2, seed=7,
+        step=step, metric=diagonal(np.array([1.2, 0.8])), transitions=2, seed=7,
     )  # fmt: skip
     assert (ends[:, 0] != v).mean() > 0.6
     outer, inner = ends[:, 0] / 1.5, ends[:, 1] * np.exp(-ends[:, 0] / 2)
@@ -160,7 +160,7 @@ def test_exact_draws_of_a_correlated_normal_stay_exact_with_an_ill_fitting_metri
     starts = (rng.normal(size=(STARTS, 2)) * scale) @ axes.T
     ends = moved(
         lambda x: -0.5 * jnp().sum(((x @ axes) / scale) ** 2), starts,
-        step=0.5, scale=np.array([1.3, 0.7]), transitions=3, seed=9,
+        step=0.5, metric=diagonal(np.array([1.3, 0.7])), transitions=3, seed=9,
     )  # fmt: skip
     along = (ends @ axes) / scale
     for coordinate in along.T:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from chains import diagonal
 from recursive_nuts import law_over_directions
 from recursive_nuts import transition as literal
 from scipy import stats
@@ -11,7 +12,6 @@ from targets import BANANA, FUNNEL, TARGETS, Target
 
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import counter
-from finetti.engines.nuts.metric import Diagonal
 from finetti.engines.nuts.transition import Point, transition
 
 LEVELS = 7
@@ -37,7 +37,7 @@ def compiled(target: Target) -> Compiled:
         return jax.value_and_grad(lambda x: target.log_density(jax.numpy, x))(position)
 
     def one(point, scale, step, max_depth, key):
-        return transition(jax, value_and_gradient, Diagonal(scale), point, step, max_depth, key, LEVELS)
+        return transition(jax, value_and_gradient, diagonal(scale), point, step, max_depth, key, LEVELS)
 
     jitted = jax.jit(one)
 
@@ -166,7 +166,7 @@ def many_draws(target, count, monkeypatch):
     def one(key, point, momentum, step, depth):
         monkeypatch.setattr(counter, "normal", lambda xp, key, size: momentum)
         gradient = jax.value_and_grad(lambda x: target.log_density(jax.numpy, x))
-        return transition(jax, gradient, Diagonal(np.ones(target.size)), point, step, depth, key, 4)[0].position
+        return transition(jax, gradient, diagonal(np.ones(target.size)), point, step, depth, key, 4)[0].position
 
     jitted = jax.jit(jax.vmap(one, in_axes=(0, None, None, None, None)))
     keys = counter.bits(np.array([77], np.uint64), np.arange(count, dtype=np.uint64))
@@ -214,7 +214,7 @@ def test_what_is_not_finite_diverges_and_is_never_drawn(beyond, slope):
 
     def one(key):
         point = Point(xp.zeros(1), xp.zeros(()), xp.zeros(1), xp.zeros(()))
-        return transition(jax, edged, Diagonal(np.ones(1)), point, np.float64(0.3), 5, key, LEVELS)
+        return transition(jax, edged, diagonal(np.ones(1)), point, np.float64(0.3), 5, key, LEVELS)
 
     with jax.enable_x64(True):
         draws, said = jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(np.arange(500, dtype=np.uint64) << np.uint64(32)))
@@ -231,7 +231,7 @@ def test_one_step_of_length_zero_brings_the_gradient_whatever_was_known_before()
     for slope in (3.0, np.nan, np.inf):
         with jax.enable_x64(True):
             moved = transition(
-                jax, lambda x, slope=slope: (-x.sum(), slope * x), Diagonal(np.ones(2)), point, np.float64(0.0), 1,
+                jax, lambda x, slope=slope: (-x.sum(), slope * x), diagonal(np.ones(2)), point, np.float64(0.0), 1,
                 jax.numpy.asarray(np.uint64(3)), LEVELS, always_accept=True,
             )  # fmt: skip
             draw = jax.tree.map(np.asarray, moved[0])

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pytest
 import recursive_nuts
-from chains import Engine, positions, statistic
+from chains import Engine, diagonal, positions, statistic
 from literal_walnuts import Field, energy, macro_step
 from recursive_nuts import Leaf, law_over_directions
 from scipy import stats
@@ -17,7 +17,6 @@ from finetti.engines.backend import load_jax
 from finetti.engines.nuts import counter
 from finetti.engines.nuts.chain import ChainLog, Settings
 from finetti.engines.nuts.leapfrog import Phase, undivided
-from finetti.engines.nuts.metric import Diagonal
 from finetti.engines.nuts.transition import Point, transition
 from finetti.engines.nuts.walnuts import divided
 from finetti.errors import SamplingError
@@ -32,7 +31,7 @@ def many_steps(target, tolerance: float, halvings: int):
     def one(phase, scale, step):
         gradient = jax.value_and_grad(lambda x: target.log_density(jax.numpy, x))
         options = {"tolerance": tolerance, "max_halvings": halvings}
-        return divided(jax, gradient, Diagonal(scale), phase, step, False, **options)
+        return divided(jax, gradient, diagonal(scale), phase, step, False, **options)
 
     jitted = jax.jit(jax.vmap(one, in_axes=(0, None, 0)))
 
@@ -101,7 +100,7 @@ def test_an_edge_of_the_support_is_no_way_through(beyond):
 
     def one(key):
         point = Point(xp.zeros(1), xp.zeros(()), xp.zeros(1), xp.zeros(()))
-        return transition(jax, edged, Diagonal(np.ones(1)), point, np.float64(0.4), 5, key, 7, stepper=divided)
+        return transition(jax, edged, diagonal(np.ones(1)), point, np.float64(0.4), 5, key, 7, stepper=divided)
 
     with jax.enable_x64(True):
         draws, said = jax.tree.map(np.asarray, jax.jit(jax.vmap(one))(np.arange(200, dtype=np.uint64) << np.uint64(32)))
@@ -140,7 +139,7 @@ def test_a_transition_is_that_of_the_literal_recursion(target, literal):
     jax, ended = load_jax(), []
 
     def one(point, step, key):
-        gradient, flat = jax.value_and_grad(lambda x: target.log_density(jax.numpy, x)), Diagonal(np.ones(target.size))
+        gradient, flat = jax.value_and_grad(lambda x: target.log_density(jax.numpy, x)), diagonal(np.ones(target.size))
         return transition(jax, gradient, flat, point, step, 6, key, 7, stepper=partial(divided, tolerance=0.3))
 
     jitted, rng = jax.jit(one), np.random.default_rng(4)
@@ -218,7 +217,7 @@ def after_transitions(stepper, *, chains: int, transitions: int, step: float, se
 
         def move(k, point):
             here = counter.bits(key, k.astype("uint64"))
-            given = (jax, value_and_gradient, Diagonal(np.ones(10)), point, step, 10, here, 10)
+            given = (jax, value_and_gradient, diagonal(np.ones(10)), point, step, 10, here, 10)
             return transition(*given, stepper=stepper)[0]
 
         first = Point(position, *value_and_gradient(position), jax.numpy.zeros(()))
@@ -333,5 +332,5 @@ def test_sample_takes_the_step_and_notes_it():
 
 @pytest.mark.parametrize("step", ["verlet", None, 0.1])
 def test_another_step_is_refused(step):
-    with pytest.raises(SamplingError, match=r'step must be "leapfrog" or "walnuts"; got '):
+    with pytest.raises(SamplingError, match=r'step must be "auto", "split", "leapfrog" or "walnuts"; got '):
         pm.sample(10, model=schools(), step=step)

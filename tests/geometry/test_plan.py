@@ -8,6 +8,7 @@ import pytest
 import finetti as pm
 from finetti.density import density_of
 from finetti.errors import ModelError, UnknownNameError
+from finetti.geometry.centring import CENTRED, NON_CENTRED
 
 EFFECTS, ERRORS = [28.0, 8.0, -3.0, 7.0], [15.0, 10.0, 16.0, 11.0]
 
@@ -68,25 +69,25 @@ def test_the_method_of_the_model_is_the_function():
 def test_as_written_changes_nothing():
     model = schools()
     planned = pm.plan(model, "as_written")
-    assert planned.block is None and not planned.centrings and planned.engine == "nuts"
+    assert planned.block is None and not planned.coordinates and planned.engine == "nuts"
     assert [(d.name, d.what) for d in planned.decisions] == [(n, "sampled") for n in ("mu", "tau", "theta")]
 
 
-WISHES = [("centered", 1, False), ("noncentered", 0, False), ("sampled", 0.5, True)]
+WISHES = [("centered", CENTRED, False), ("noncentered", NON_CENTRED, False), ("sampled", NON_CENTRED, True)]
 
 
-@pytest.mark.parametrize(("wish", "c", "learned"), WISHES)
+@pytest.mark.parametrize(("wish", "numbers", "learned"), WISHES)
 @pytest.mark.parametrize("centred", [True, False])
-def test_a_latent_that_shall_stay_in_the_chain(wish, c, learned, centred):
+def test_a_latent_that_shall_stay_in_the_chain(wish, numbers, learned, centred):
     model = schools(centred=centred)
     name = "theta" if centred else "eta"
     planned = pm.plan(model, {name: wish})
-    centring = planned.centrings[model[name]]
-    assert (centring.place.value == c).all() and centring.learned is learned
+    centring = planned.coordinates[model[name]]
+    assert (centring.place.value == np.reshape(numbers, (3, 1))).all() and centring.learned is learned
     assert planned.block is None or name not in {m.name for m in planned.block.members}
     decision = next(d for d in planned.decisions if d.name == name)
     assert decision.what == "sampled" and decision.why.startswith(f"asked for: {wish}")
-    density = density_of(model, planned.block, planned.centrings)
+    density = density_of(model, planned.block, planned.coordinates)
     assert np.isfinite(float(density(np.zeros(density.size), density.arguments)))
 
 

@@ -1,4 +1,4 @@
-"""Coordinates change nothing but the coordinates: density, posterior, and what c is learned from the data.
+"""Coordinates change nothing but the coordinates: density, posterior, and what is learned of them from the data.
 
 Densities are compared through the values of the unknowns: the density of the values, log p(x) minus the
 log-determinants of the way from coordinates to values, must be the same whatever the coordinates.
@@ -18,10 +18,13 @@ from scipy import stats
 import finetti as pm
 from finetti.density import Density, density_of
 from finetti.diagnostics.convergence import mcse_mean, rhat
+from finetti.geometry.bend import LOGARITHM, Bend, logarithmic
+from finetti.geometry.centring import CENTRED, NON_CENTRED, Centring, own_numbers
 from finetti.geometry.constrain import constrain, unconstrain
 from finetti.geometry.plan import plan
-from finetti.geometry.recenter import fitted_c, is_positive
-from finetti.model.namespace import jax_namespace
+from finetti.geometry.recenter import is_positive
+from finetti.model.graph import Constant, as_node
+from finetti.model.namespace import NUMPY, jax_namespace
 
 RNG = np.random.default_rng(7)
 J, N = 5, 30
@@ -133,7 +136,7 @@ def build(name: str) -> pm.Model:
 def planned(model: pm.Model) -> tuple[Density, Density]:
     """The density in the coordinates the plan chose, and that in the variables' own; the same is integrated out."""
     chosen = plan(model)
-    return density_of(model, chosen.block, chosen.centrings), density_of(model, chosen.block)
+    return density_of(model, chosen.block, chosen.coordinates), density_of(model, chosen.block)
 
 
 def density_of_values(density: Density, flat: np.ndarray, arguments) -> float:
@@ -141,20 +144,29 @@ def density_of_values(density: Density, flat: np.ndarray, arguments) -> float:
     return float(density(flat, arguments)) - log_determinants
 
 
-def with_random_c(density: Density, rng: np.random.Generator) -> dict:
-    """Arguments with c between 0 and 1 for each element, both ends included."""
+def with_random_numbers(density: Density, rng: np.random.Generator) -> dict:
+    """Arguments with coordinates anywhere between the extremes, both included."""
     arguments = dict(density.arguments)
     for block in density.blocks:
-        if block.centring is not None:
-            c = rng.random(block.centring.place.shape).round(1)
-            arguments[block.centring.place] = np.asarray(c)
+        if isinstance(block.coordinates, Centring):
+            numbers = [triple(rng) for _ in range(block.size)]
+            arguments[block.coordinates.place] = np.reshape(np.transpose(numbers), (3, *block.shape))
+        elif isinstance(block.coordinates, Bend):
+            log_k = np.where(rng.random(block.shape) < 0.3, LOGARITHM, rng.normal(size=block.shape))
+            arguments[block.coordinates.place] = np.asarray(log_k)
     return arguments
+
+
+def triple(rng: np.random.Generator):
+    """Non-centred, centred, or with data of any weight between."""
+    between = (1.0, float(np.exp(rng.normal(0, 3))), float(rng.normal(0, 3)))
+    return (NON_CENTRED, CENTRED, between, between)[rng.integers(4)]
 
 
 @pytest.mark.parametrize("name", MODELS)
 def test_which_latents_get_coordinates(name):
     density, _ = planned(build(name))
-    assert {b.node.name for b in density.blocks if b.centring is not None} == MODELS[name][1]
+    assert {b.node.name for b in density.blocks if isinstance(b.coordinates, Centring)} == MODELS[name][1]
 
 
 @pytest.mark.parametrize("name", [n for n in MODELS if MODELS[n][1]])
@@ -162,7 +174,7 @@ def test_the_density_of_the_values_does_not_depend_on_coordinates(name):
     density, own = planned(build(name))
     for seed in range(5):
         rng = np.random.default_rng(seed)
-        arguments, flat = with_random_c(density, rng), rng.normal(size=density.size)
+        arguments, flat = with_random_numbers(density, rng), rng.normal(size=density.size)
         values = {b.node: v for b, v, _ in constrain(density.blocks, flat, arguments)}
         there = unconstrain(own.blocks, values, own.arguments)
         assert density_of_values(density, flat, arguments) == pytest.approx(
@@ -178,7 +190,7 @@ def test_log_determinants_are_those_of_the_map(name):
     """The sum of them is log |det| of the Jacobian from coordinates to values, by finite differences."""
     density, _ = planned(build(name))
     rng = np.random.default_rng(1)
-    arguments, flat = with_random_c(density, rng), 0.5 * rng.normal(size=density.size)
+    arguments, flat = with_random_numbers(density, rng), 0.5 * rng.normal(size=density.size)
 
     def values(x):
         return np.concatenate([np.ravel(v) for _, v, _ in constrain(density.blocks, x, arguments)])
@@ -190,8 +202,8 @@ def test_log_determinants_are_those_of_the_map(name):
 
 
 @pytest.mark.parametrize("name", ["centred", "non-centred through Deterministics", "a matrix", "heavy tails"])
-def test_one_program_for_every_c_with_numpys_values(name, in_double):
-    """c is an argument: the compiled density is traced once, and equals NumPy's for one point and for many."""
+def test_one_program_for_all_coordinates_with_numpys_values(name, in_double):
+    """The numbers are arguments: the compiled density is traced once, and equals NumPy's for one point and for many."""
     jax = in_double
     density, _ = planned(build(name))
     traced = []
@@ -201,10 +213,10 @@ def test_one_program_for_every_c_with_numpys_values(name, in_double):
         traced.append(None)
         return density(flat, {**density.arguments, **dict(zip(places, arguments, strict=True))}, xp=jax_namespace())
 
-    places = [b.centring.place for b in density.blocks if b.centring is not None]
+    places = [b.coordinates.place for b in density.blocks if b.coordinates is not None]
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        arguments, flat = with_random_c(density, rng), rng.normal(size=density.size)
+        arguments, flat = with_random_numbers(density, rng), rng.normal(size=density.size)
         at_one = float(density(flat, arguments))
         assert float(compiled(flat, [arguments[p] for p in places])) == pytest.approx(at_one, rel=1e-10)
         batch = {n: np.asarray(v)[None] for n, v in arguments.items()}
@@ -239,7 +251,7 @@ def test_models_that_grow_at_random(data):
         assert "do not determine" in str(error)
         return
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
-    arguments, flat = with_random_c(density, rng), 0.5 * rng.normal(size=density.size)
+    arguments, flat = with_random_numbers(density, rng), 0.5 * rng.normal(size=density.size)
     values = {b.node: v for b, v, _ in constrain(density.blocks, flat, arguments)}
     there = unconstrain(own.blocks, values, own.arguments)
     expected = density_of_values(own, there, own.arguments)
@@ -294,30 +306,72 @@ def test_what_may_serve_as_a_scale(write, positive):
 
 
 @settings(deadline=None, derandomize=True, max_examples=30)
-@given(st.floats(0.05, 20.0), st.integers(0, 1000))
-def test_the_c_that_is_learned_is_that_of_the_exact_posterior(ratio, seed):
-    """theta ~ N(0, e^l) with l ~ N(0, 0.2), y ~ N(theta, ratio): given l all is Gaussian, so draws are exact.
+@given(
+    st.floats(0.05, 20.0), st.floats(-3, 3), st.sampled_from([NON_CENTRED, CENTRED, (1.0, 0.3, 0.2)]),
+    st.integers(0, 99),
+)  # fmt: skip
+def test_one_normal_observation_is_found_as_it_is(spread, y, present, seed):
+    """theta ~ N(0.4, e^l) with l ~ N(0, 1), y ~ N(theta, spread): the data are what the coordinates take them for.
 
-    Poor data (a large ratio) ask for c near 0, rich data for c near 1."""
+    Their precision and mean are then found to rounding, from whatever coordinates, and x is standard normal and
+    independent of l: its gradient is -x.
+    """
     rng = np.random.default_rng(seed)
-    c = _learned_c(ratio, rng)
-    if ratio > 8:
-        assert c < 0.3
-    if ratio < 0.15:
-        assert c > 0.7
+    loc, scale = 0.4, np.exp(rng.normal(size=(60, 1)))
+    precision = scale**-2 + spread**-2
+    mean = (loc * scale**-2 + y * spread**-2) / precision
+    standard = rng.normal(size=(60, 1))
+    theta = mean + standard / np.sqrt(precision)
+    slope = (loc - theta) / scale**2 + (y - theta) / spread**2
+    place, place_of_scale = own_numbers(present, (1,)), logarithmic((1,))
+    coordinates = Centring(as_node(loc), place_of_scale, False, place, True)
+    one = [{place_of_scale: s, place: place.value} for s in scale]
+    x = np.stack([coordinates.inverse(t, values) for t, values in zip(theta, one, strict=True)])
+    width = np.sqrt(1 / (present[0] + scale**2 * present[1]))
+    found = coordinates.learn(x, slope * scale * width, {place_of_scale: scale, place: place.value[None]})
+    np.testing.assert_allclose(found.numbers[:, 0], [1.0, spread**-2, y * spread**-2], rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(found.gradients, -found.draws, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(found.draws, standard, rtol=1e-4, atol=1e-5)
 
 
-def _learned_c(ratio: float, rng: np.random.Generator, draws: int = 4000) -> float:
-    """The c learned for one group from independent draws and their gradients, in centred coordinates."""
-    log_scale = 0.2 * rng.normal(size=draws)
-    scale, y = np.exp(log_scale), 0.5
-    precision = scale**-2 + ratio**-2
-    theta = y * ratio**-2 / precision + rng.normal(size=draws) / np.sqrt(precision)
-    slope = -theta / scale**2 + (y - theta) / ratio**2
-    zero = np.zeros((draws, 1))
-    c, spread, steepness = fitted_c((theta / scale)[:, None], zero, log_scale[:, None], slope[:, None], np.ones(1))
-    assert spread[0] > 0 and steepness[0] > 0
-    return float(c[0])
+def test_data_that_bend_the_other_way_leave_a_latent_non_centred():
+    """A score that rises with theta has no Normal that resembles it; nor have draws that do not move."""
+    rng = np.random.default_rng(0)
+    place = own_numbers(NON_CENTRED, (2,))
+    coordinates = Centring(as_node(0.0), as_node(1.0), False, place, True)
+    draws = np.stack([rng.normal(size=50), np.ones(50)], axis=1)
+    found = coordinates.learn(draws, -draws + 0.3 * draws, {place: place.value[None]})
+    np.testing.assert_array_equal(found.numbers, place.value)
+
+
+@pytest.mark.parametrize("log_k", [LOGARITHM, -2.0, 0.0, 3.0])
+@pytest.mark.parametrize("value", [1e-250, 1e-8, 0.3, 2.0, 700.0, 1e5])
+def test_a_bent_scale_there_and_back(log_k, value):
+    """With the derivative held against the mean value theorem over a short piece, and the logarithm as a limit."""
+    place = Constant((), np.dtype(float), np.asarray(log_k))
+    bend, given = Bend(place), {place: np.asarray(log_k)}
+    x = bend.inverse(np.asarray(value), given)
+    back, log_slope = bend.forward(NUMPY, x, given, 0)
+    assert back == pytest.approx(value, rel=1e-9)
+    if log_k == LOGARITHM:
+        assert x == pytest.approx(np.log(value), abs=1e-9) and log_slope == pytest.approx(np.log(value), abs=1e-9)
+    h = 1e-4
+    up, down = (bend.forward(NUMPY, x + side, given, 0)[0] for side in (h, -h))
+    assert log_slope == pytest.approx(np.log(up - down) - np.log(2 * h), abs=1e-5)
+
+
+def test_where_the_bend_is_learned():
+    """tau half-normal with its mode at 0 is bent near its scale; a log-normal one stays on the logarithm."""
+    rng = np.random.default_rng(1)
+    tau = np.abs(rng.normal(size=(4000, 1)))
+    place = logarithmic((1,))
+    bend, known = Bend(place), {place: place.value[None]}
+    found = bend.learn(np.log(tau), 1 - tau**2, known)
+    assert 0.1 < np.exp(-found.numbers[0]) < 4.0
+    bent, logarithm = (abs(np.corrcoef(x[:, 0], g[:, 0])[0, 1] + 1) for x, g in (found[1:], (np.log(tau), 1 - tau**2)))
+    assert bent < 0.5 * logarithm
+    u = 2.0 * rng.normal(size=(4000, 1))
+    assert bend.learn(u, -u / 4, known).numbers[0] == LOGARITHM
 
 
 def binomial(trials) -> pm.Model:
@@ -350,8 +404,8 @@ def test_poor_rich_and_mixed_data_teach_their_own_c():
     assert mixed[1] < 0.35 and mixed[2] > 0.85 and poor[0] < mixed[0] < rich[0]
 
 
-def test_learning_c_compiles_nothing():
-    """A warmup with many more windows, and so many more values of c, has as many compilations as a short one."""
+def test_learning_coordinates_compiles_nothing():
+    """A warmup with many more windows, and so many more coordinates, has as many compilations as a short one."""
     from jax import monitoring
 
     compiled: list[str] = []

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from finetti.distributions.bijections import Support, continuous
-from finetti.geometry.recenter import Centring
+from finetti.geometry.centring import Centring
+from finetti.geometry.coordinates import Coordinates
 from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Node, Random, Shape, ancestors
 from finetti.model.namespace import NUMPY, Namespace
@@ -24,14 +25,14 @@ class Block:
         support: where it lives.
         start: first position in the flat vector.
         shape: shape of its unconstrained values.
-        centring: its coordinates, for a location-scale latent with a random location or scale.
+        coordinates: those it is sampled in, where they are not its support's own.
     """
 
     node: Random
     support: Support
     start: int
     shape: Shape
-    centring: Centring | None = None
+    coordinates: Coordinates | None = None
 
     @property
     def size(self) -> int:
@@ -51,18 +52,18 @@ class Block:
     @property
     def transformed(self) -> bool:
         """Whether the map to the value has a log-determinant other than 0."""
-        return self.centring is not None or bool(continuous(self.support).suffix)
+        return self.coordinates is not None or bool(continuous(self.support).suffix)
 
     def forward(self, z: Any, given: Mapping[Node, Any], xp: Namespace, lead: int) -> tuple[Any, Any]:
         """The variable's value at unconstrained values, and the log-determinants."""
-        if self.centring is not None:
-            return self.centring.forward(xp, z, given, lead)
+        if self.coordinates is not None:
+            return self.coordinates.forward(xp, z, given, lead)
         return continuous(self.support).forward(xp, z, *self.bounds(given, xp, lead))
 
     def inverse(self, value: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
         """Unconstrained values at a value of the variable."""
-        if self.centring is not None:
-            return self.centring.inverse(value, given, NUMPY)
+        if self.coordinates is not None:
+            return self.coordinates.inverse(value, given)
         return np.asarray(continuous(self.support).inverse(value, *self.bounds(given, NUMPY, 0)))
 
     def bounds(self, given: Mapping[Node, Any], xp: Namespace, lead: int) -> list[Any]:
@@ -72,9 +73,9 @@ class Block:
         return [align(v, self.node.ndim) for v in values] if lead else values
 
 
-def blocks_of(free: Sequence[Random], centrings: Mapping[Random, Centring] | None = None) -> tuple[Block, ...]:
+def blocks_of(free: Sequence[Random], coordinates: Mapping[Random, Coordinates] | None = None) -> tuple[Block, ...]:
     """One block after the other: in the order the variables were written, but none before what its coordinates read."""
-    chosen = dict(centrings or {})
+    chosen = dict(coordinates or {})
     blocks, start = [], 0
     for node in _ordered(list(free), chosen):
         support = node.family.support_of(node.parameters)
@@ -85,25 +86,23 @@ def blocks_of(free: Sequence[Random], centrings: Mapping[Random, Centring] | Non
     return tuple(blocks)
 
 
-def _ordered(free: list[Random], centrings: dict[Random, Centring]) -> list[Random]:
-    """The variables so that each comes after those its coordinates read; a circle is broken by giving up a centring."""
+def _ordered(free: list[Random], chosen: dict[Random, Coordinates]) -> list[Random]:
+    """The variables so that each comes after those its coordinates read; a circle is broken by giving some up."""
     waiting, order = list(free), []
     while waiting:
         open_ = set(waiting)
-        ready = next((n for n in waiting if not _read(centrings.get(n)) & open_), None)
+        ready = next((n for n in waiting if not _read(chosen.get(n)) & open_), None)
         if ready is None:
-            ready = next(n for n in waiting if n in centrings and centrings[n].standardised)
-            del centrings[ready]
+            ready = next(n for n in waiting if isinstance(c := chosen.get(n), Centring) and c.standardised)
+            del chosen[ready]
         waiting = [n for n in waiting if n is not ready]
         order.append(ready)
     return order
 
 
-def _read(centring: Centring | None) -> set[Node]:
-    """The random variables a centring's location and scale read."""
-    if centring is None:
-        return set()
-    return {n for n in ancestors([centring.loc, centring.scale]) if isinstance(n, Random)}
+def _read(coordinates: Coordinates | None) -> set[Node]:
+    """The random variables that coordinates read."""
+    return {n for n in ancestors(coordinates.reads if coordinates else ()) if isinstance(n, Random)}
 
 
 def constrain(

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from html import escape
 
 from finetti.errors import ModelError, unknown_name
+from finetti.geometry.coordinates import Coordinates
 from finetti.geometry.gaussian import GaussianBlock
 from finetti.geometry.layout import TooLarge
 from finetti.geometry.marginal import block_of
 from finetti.geometry.members import Found, find
-from finetti.geometry.recenter import Centring, centrings
+from finetti.geometry.recenter import bends, centrings
 from finetti.model.context import Model
 from finetti.model.graph import Node, Random, label
 
@@ -43,14 +44,14 @@ class Plan:
         decisions: one for each unknown, in the order they were written.
         block: the linear-Gaussian block, if there is one.
         engine: "quadrature", "nuts", or "nuts or quadrature" before it is known which.
-        centrings: coordinates of latents that stay in the chain.
+        coordinates: of variables that stay in the chain, where they are not the support's own.
         notes: what the engines had to say afterwards.
     """
 
     decisions: tuple[Decision, ...]
     block: GaussianBlock | None
     engine: str
-    centrings: Mapping[Random, Centring] = field(default_factory=dict)
+    coordinates: Mapping[Random, Coordinates] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     def with_notes(self, *notes: str) -> Plan:
@@ -117,7 +118,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
             raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")
     reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
     decisions = tuple(_decision(node, members, reasons) for node in model.free)
-    return Plan(decisions, block, "nuts or quadrature", found)
+    return Plan(decisions, block, "nuts or quadrature", {**bends(kept), **found})
 
 
 def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:

@@ -1,72 +1,22 @@
-"""Centred, non-centred, or in between: coordinates of a location-scale latent, learned element by element.
+"""Which variables get coordinates that are learned, found in the graph: see `centring` and `bend` for what they are.
 
-With xi = (theta - loc) / scale, the latent is sampled as x = c loc + scale**c xi, c in [0, 1]: c = 1 is theta itself,
-c = 0 is xi (Gorinova, Moore, Hoffman 2020, ICML, sec. 4.2). It does not matter which of the two the user wrote: a
-latent written as theta ~ Normal(mu, tau) and one written as eta ~ Normal(0, 1) that is used as mu + tau * eta get the
-same coordinates. The c that fits best makes x and the gradient along it most nearly opposite: for a Gaussian their
-correlation is -1, and minimising it minimises the Fisher divergence to a Gaussian whose location and scale are free.
+It does not matter how the user wrote a latent: theta ~ Normal(mu, tau), and eta ~ Normal(0, 1) that is used as
+mu + tau * eta, get the same coordinates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from finetti.distributions.bijections import POSITIVE, SIMPLEX, UNIT, at_most
 from finetti.geometry.affine import REARRANGING, expression
-from finetti.model.evaluate import align, evaluate, is_static, static_value
+from finetti.geometry.bend import Bend, logarithmic
+from finetti.geometry.centring import CENTRED, NON_CENTRED, Centring, own_numbers
+from finetti.model.evaluate import is_static, static_value
 from finetti.model.graph import Apply, Constant, Deterministic, Node, Random, ancestors, apply, as_node
-from finetti.model.namespace import Namespace
-
-CANDIDATES = np.linspace(0.0, 1.0, 11)
-START = 0.5
-
-
-@dataclass(frozen=True)
-class Centring:
-    """The coordinates of one latent.
-
-    Args:
-        loc, scale: its location and scale, that broadcast to its shape.
-        standardised: whether the latent as written is xi rather than theta.
-        place: the node under which c is given; its value is where c starts.
-        learned: whether c changes during warmup.
-    """
-
-    loc: Node
-    scale: Node
-    standardised: bool
-    place: Constant
-    learned: bool
-
-    def forward(self, xp: Namespace, x: Any, given: Mapping[Node, Any], lead: int) -> tuple[Any, Any]:
-        """The latent's value at x, and the log-determinant for each element."""
-        loc, log_scale, c = self._parts(xp, given, lead)
-        xi = (x - c * loc) * xp.exp(-c * log_scale)
-        if self.standardised:
-            return xi, -c * log_scale + 0.0 * x
-        return loc + xp.exp(log_scale) * xi, (1.0 - c) * log_scale + 0.0 * x
-
-    def inverse(self, value: np.ndarray, given: Mapping[Node, Any], xp: Namespace) -> np.ndarray:
-        """x at a value of the latent."""
-        loc, log_scale, c = self._parts(xp, given, 0)
-        xi = value if self.standardised else (value - loc) * np.exp(-log_scale)
-        return c * loc + np.exp(c * log_scale) * xi
-
-    def _parts(self, xp: Namespace, given: Mapping[Node, Any], lead: int) -> tuple[Any, Any, Any]:
-        loc, scale = evaluate([self.loc, self.scale], given, xp=xp, lead=lead)
-        rank = len(self.place.shape)
-        if lead:
-            loc, scale = align(loc, rank), align(scale, rank)
-        return loc, xp.log(scale), given[self.place]
-
-    def standardise(self, xp: Namespace, x: Any, given: Mapping[Node, Any]) -> tuple[Any, Any, Any]:
-        """xi, loc and log scale (draw, *shape) at draws of x."""
-        loc, log_scale, c = self._parts(xp, given, 1)
-        return (x - c * loc) * xp.exp(-c * log_scale), loc + 0.0 * x, log_scale + 0.0 * x
 
 
 def centrings(
@@ -92,13 +42,17 @@ def centrings(
             continue
         loc, scale, standardised = pair
         wish = wishes.get(node, "sampled")
-        start = {"centered": 1.0, "noncentered": 0.0}.get(wish, START)
-        value = np.full(node.shape, start)
-        found[node] = Centring(loc, scale, standardised, Constant(value.shape, value.dtype, value), wish == "sampled")
+        start = own_numbers(CENTRED if wish == "centered" else NON_CENTRED, node.shape)
+        found[node] = Centring(loc, scale, standardised, start, learned=wish == "sampled")
         written = "non-centred" if standardised else "centred"
         kept = "learned for each element" if wish == "sampled" else f"kept: {wish}"
         words[node] = f"written {written}; centring {kept}"
     return found, words
+
+
+def bends(free: Sequence[Random]) -> dict[Random, Bend]:
+    """The positive variables, each on a scale that is learned."""
+    return {n: Bend(logarithmic(n.shape)) for n in free if n.family.support_of(n.parameters) is POSITIVE}
 
 
 def _own(node: Random) -> tuple[Node, Node, bool] | None:
@@ -240,29 +194,3 @@ def is_positive(node: Node, data: Mapping[Node, np.ndarray]) -> bool:
                 return is_positive(arguments[0], data)
             return op.name in _POSITIVE or (op.name in _OF_POSITIVE and all(is_positive(a, data) for a in arguments))
     return False
-
-
-def fitted_c(xi, loc, log_scale, gradient, present: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The best c for each element, from draws.
-
-    Args:
-        xi, loc, log_scale: (draw, *shape).
-        gradient: (draw, *shape) of the log density along the present coordinate, parents held.
-        present: (*shape) the c of that coordinate.
-
-    Returns:
-        c (*shape), and the standard deviations over the draws of the new coordinate and of the gradient along it.
-    """
-    along_xi = gradient * np.exp(present * log_scale)
-    shape = (len(CANDIDATES), *present.shape)
-    correlation, spread, steepness = np.empty(shape), np.empty(shape), np.empty(shape)
-    for k, c in enumerate(CANDIDATES):
-        x, g = c * loc + np.exp(c * log_scale) * xi, along_xi * np.exp(-c * log_scale)
-        spread[k], steepness[k] = x.std(axis=0), g.std(axis=0)
-        with np.errstate(all="ignore"):
-            value = ((x - x.mean(axis=0)) * (g - g.mean(axis=0))).mean(axis=0) / (spread[k] * steepness[k])
-        correlation[k] = np.where(np.isfinite(value), value, 0.0)
-    best = correlation.argmin(axis=0)
-    pick = np.expand_dims(best, 0)
-    at_best = [np.take_along_axis(a, pick, axis=0)[0] for a in (spread, steepness)]
-    return CANDIDATES[best], at_best[0], at_best[1]

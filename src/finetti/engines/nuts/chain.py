@@ -155,7 +155,7 @@ def live(run: Runner, chain: Chain, log: ChainLog, goal: Goal) -> Iterator[Chain
 
 def _first_gradient(run: Runner, chain: Chain, log: ChainLog) -> tuple[Chain, Diagonal]:
     """The gradient at the start, a metric from it, and a step size to go with both."""
-    flat = Diagonal(np.ones_like(chain.point.position))
+    flat = metrics.flat(chain.point.position)
     chunk = run(chain, flat, Mode.EVALUATE, 1)
     chain, gradient = chunk.chain, chunk.chain.point.gradient
     if not (np.isfinite(gradient).all() and np.isfinite(chain.point.log_density)):
@@ -164,7 +164,7 @@ def _first_gradient(run: Runner, chain: Chain, log: ChainLog) -> tuple[Chain, Di
             f"{np.flatnonzero(~np.isfinite(gradient)).tolist()} of the unconstrained vector. Give another start with "
             "`initvals=`, or look for a square root, logarithm or power of something that is exactly 0 there."
         )
-    metric = metrics.from_gradient(gradient)
+    metric = metrics.from_gradient(chain.point.position, gradient)
     log.tuning_gradients += 1
     return _first_step(run, chain, metric, log), metric
 

@@ -10,13 +10,23 @@ _SMALLEST, _LARGEST = 1e-20, 1e20  # variances beyond these say that something e
 MAX_RANK = 12
 MIN_DRAWS = 30  # of a window, and 3/2 times the dimension, before directions are looked for
 RIDGE = 1e-5  # relative variance in directions nothing was seen of
+TRUST = 0.85  # share of the gradients' variance to be foretold before trajectories follow the Gaussian
+UNTRUSTED = np.zeros(())
 GATE, GAIN = 0.5, 0.25  # share of the gradients' variance to be foretold, and by how much more than by the diagonal
 
 
 class Diagonal(NamedTuple):
-    """Inverse mass diag(scale**2); `scale` (unconstrained,) is the posterior's standard deviation where it is right."""
+    """Inverse mass diag(scale**2).
+
+    Args:
+        scale: (unconstrained,) the posterior's standard deviations where it is right.
+        center: (unconstrained,) the posterior's mean, likewise.
+        trusted: 1.0 where the Gaussian with this mean and these scales foretells the posterior's gradients, else 0.0.
+    """
 
     scale: Any
+    center: Any
+    trusted: Any
 
     def move(self, momentum):
         """Velocity of a whitened momentum."""
@@ -26,16 +36,27 @@ class Diagonal(NamedTuple):
         """Force on a whitened momentum."""
         return self.scale * gradient
 
+    def whiten(self, position):
+        """The position in coordinates in which the metric is round."""
+        return (position - self.center) / self.scale
 
-def from_gradient(gradient: np.ndarray) -> Diagonal:
+
+def flat(position: np.ndarray) -> Diagonal:
+    """The metric that knows nothing: all scales 1."""
+    return Diagonal(np.ones_like(position), np.array(position), UNTRUSTED)
+
+
+def from_gradient(position: np.ndarray, gradient: np.ndarray) -> Diagonal:
     """A first guess from one gradient: inverse mass 1/|gradient| (nutpie's start)."""
     size = np.abs(gradient)
     variance = np.divide(1.0, size, out=np.ones_like(size), where=size > 0)
-    return Diagonal(np.sqrt(np.clip(variance, _SMALLEST, _LARGEST)))
+    return Diagonal(np.sqrt(np.clip(variance, _SMALLEST, _LARGEST)), np.array(position), UNTRUSTED)
 
 
 def from_window(draws: np.ndarray, gradients: np.ndarray, fallback: Diagonal) -> Diagonal:
     """The diagonal that minimises the Fisher divergence to a Gaussian: inverse mass sqrt(Var x / Var gradient).
+
+    The Gaussian's mean is then that of the draws, moved by inverse mass times their mean gradient.
 
     Args:
         draws: (draw, unconstrained).
@@ -48,33 +69,51 @@ def from_window(draws: np.ndarray, gradients: np.ndarray, fallback: Diagonal) ->
     spread, steepness = draws.var(axis=0), gradients.var(axis=0)
     usable = (spread > 0) & (steepness > 0) & np.isfinite(spread) & np.isfinite(steepness)
     ratio = np.divide(spread, steepness, out=np.ones_like(spread), where=usable)
-    variance = np.where(usable, np.sqrt(ratio), np.asarray(fallback.scale) ** 2)
-    return Diagonal(np.sqrt(np.clip(variance, _SMALLEST, _LARGEST)))
+    variance = np.clip(np.where(usable, np.sqrt(ratio), np.asarray(fallback.scale) ** 2), _SMALLEST, _LARGEST)
+    return _judged(fallback._replace(scale=np.sqrt(variance)), draws, gradients)
+
+
+def _judged(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> Any:
+    """The metric with the mean a window shows, and whether the Gaussian it stands for foretells the gradients."""
+    with np.errstate(all="ignore"):
+        center = draws.mean(axis=0) + metric.move(metric.kick(gradients.mean(axis=0)))
+        metric = metric._replace(center=np.where(np.isfinite(center), center, metric.center))
+        force = np.array([metric.kick(gradient) for gradient in gradients])
+        around_mean = np.array([metric.whiten(draw) for draw in draws - draws.mean(axis=0) + metric.center])
+        # A mean force is left unexplained: a chain on its way to the posterior is no Gaussian's, however even its way.
+        foretold = 1.0 - ((force + around_mean) ** 2).sum() / ((force - force.mean(axis=0)) ** 2).sum()
+    return metric._replace(trusted=np.asarray(float(foretold > TRUST)))
 
 
 class LowRank(NamedTuple):
     """A diagonal, and a few directions in which the posterior is longer or shorter than that says.
 
     Args:
-        scale: (unconstrained,) as in `Diagonal`.
+        scale, center, trusted: as in `Diagonal`.
         directions: (unconstrained, rank) orthonormal, in scaled coordinates; zero where there are fewer.
         stretch: (rank,) by how much the standard deviation differs along each, less 1.
     """
 
     scale: Any
+    center: Any
+    trusted: Any
     directions: Any
     stretch: Any
 
     def move(self, momentum):
         """Velocity of a whitened momentum."""
-        return self.scale * self._stretched(momentum)
+        return self.scale * self._stretched(momentum, self.stretch)
 
     def kick(self, gradient):
         """Force on a whitened momentum."""
-        return self._stretched(self.scale * gradient)
+        return self._stretched(self.scale * gradient, self.stretch)
 
-    def _stretched(self, vector):
-        return vector + self.directions @ (self.stretch * (self.directions.T @ vector))
+    def whiten(self, position):
+        """The position in coordinates in which the metric is round."""
+        return self._stretched((position - self.center) / self.scale, -self.stretch / (1.0 + self.stretch))
+
+    def _stretched(self, vector, stretch):
+        return vector + self.directions @ (stretch * (self.directions.T @ vector))
 
 
 Metric = Diagonal | LowRank
@@ -104,7 +143,7 @@ def with_directions(draws: np.ndarray, gradients: np.ndarray, diagonal: Diagonal
     rank = min(MAX_RANK, x.shape[1])
     padded = np.zeros((x.shape[1], rank)), np.zeros(rank)
     padded[0][:, : len(stretch)], padded[1][: len(stretch)] = directions, stretch
-    return LowRank(diagonal.scale, *padded)
+    return _judged(LowRank(*diagonal, *padded), draws, gradients)
 
 
 def _directions(x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

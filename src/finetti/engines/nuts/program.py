@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from finetti.engines.backend import load_jax
-from finetti.engines.nuts import counter, leapfrog, step_size, walnuts
+from finetti.engines.nuts import counter, leapfrog, split, step_size, walnuts
 from finetti.engines.nuts.leapfrog import Stepper
-from finetti.engines.nuts.metric import Diagonal, Metric
+from finetti.engines.nuts.metric import Metric, flat
 from finetti.engines.nuts.step_size import StepSize
 from finetti.engines.nuts.transition import Point, Statistics, transition
 
-STEPPERS: dict[str, Stepper] = {"leapfrog": leapfrog.undivided, "walnuts": walnuts.divided}
+STEPPERS: dict[str, Stepper] = {"leapfrog": leapfrog.undivided, "split": split.rotated, "walnuts": walnuts.divided}
+LONGEST = {split.rotated: split.LONGEST}  # of a step; elsewhere energy is lost long before a bound would be needed
 
 
 class Mode(IntEnum):
@@ -110,7 +111,7 @@ def compile_program(
                 programs[type(metric)] = jax.jit(run).lower(chain, metric, order, arguments).compile()
         return programs[type(metric)]
 
-    program_for(Diagonal(np.ones(size)))
+    program_for(flat(np.zeros(size)))
 
     on_device: dict[int, tuple[np.ndarray, Any]] = {}
 
@@ -163,7 +164,8 @@ def _one(jax, value_and_gradient, stepper, chain: Chain, metric, order: Order, l
         always_accept=mode == Mode.EVALUATE, undivided=mode <= Mode.SEARCH,
     )  # fmt: skip
     point = Point(*(xp.where(mode == Mode.SEARCH, old, new) for new, old in zip(point, chain.point, strict=True)))
-    sizes, searching = _adapted(xp, chain, stats, order)
+    log_longest = xp.where(metric.trusted > 0, np.log(LONGEST.get(stepper, np.inf)), np.inf)
+    sizes, searching = _adapted(xp, chain, stats, order, log_longest)
     row = Record(point.position, point.gradient, point.log_density, step, stats)
     return Chain(point, sizes, chain.key, chain.transitions + np.uint64(1), searching), row
 
@@ -173,24 +175,25 @@ def _step_length(xp, sizes: StepSize, mode):
     return xp.where(mode == Mode.EVALUATE, 0.0, step)
 
 
-def _adapted(xp, chain: Chain, stats: Statistics, order: Order) -> tuple[StepSize, Any]:
+def _adapted(xp, chain: Chain, stats: Statistics, order: Order, log_longest) -> tuple[StepSize, Any]:
     """The step size after a transition, by mode, and whether the first search is still on."""
     sizes, mode = chain.step, order.mode
     acceptance = xp.where(mode == Mode.LATE, stats.symmetric_acceptance, stats.acceptance)
-    averaged = step_size.update(xp, sizes, acceptance, order.target_accept)
-    searched, searching = _searched(xp, chain, stats)
+    averaged = step_size.update(xp, sizes, acceptance, order.target_accept, log_longest)
+    searched, searching = _searched(xp, chain, stats, log_longest)
     warming = (mode == Mode.EARLY) | (mode == Mode.LATE)
     pick = lambda a, b, c: xp.where(warming, a, xp.where(mode == Mode.SEARCH, b, c))  # noqa: E731
     return StepSize(*(pick(*parts) for parts in zip(averaged, searched, sizes, strict=True))), searching
 
 
-def _searched(xp, chain: Chain, stats: Statistics) -> tuple[StepSize, Any]:
-    """Double or halve; stop when the acceptance crosses the target (Hoffman and Gelman 2014, algorithm 4).
+def _searched(xp, chain: Chain, stats: Statistics, log_longest) -> tuple[StepSize, Any]:
+    """Double or halve; stop at the longest step, or when the acceptance crosses the target (Hoffman and Gelman 2014,
+    algorithm 4).
 
     `error` holds the direction of the search while it lasts: +1 doubling, -1 halving, 0 before the first trial.
     """
     direction = xp.where(stats.acceptance > step_size.SEARCH_TARGET, 1.0, -1.0)
     crossed = chain.step.error * direction < 0
-    log_step = chain.step.log_step + xp.where(crossed, 0.0, direction * np.log(2.0))
+    log_step = xp.minimum(chain.step.log_step + xp.where(crossed, 0.0, direction * np.log(2.0)), log_longest)
     state = step_size.start(xp, log_step)._replace(error=xp.where(crossed, 0.0, direction))
-    return state, chain.searching & ~crossed
+    return state, chain.searching & ~crossed & (log_step < log_longest)

@@ -1,4 +1,4 @@
-"""Learning the centring of latents between two chunks, with the draws and gradients of the last ones."""
+"""Learning coordinates between two chunks, with the draws and gradients of the last ones."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 
 from finetti.density import Density
-from finetti.engines.nuts.metric import Diagonal
+from finetti.engines.nuts import metric as metrics
+from finetti.engines.nuts.metric import Diagonal, Metric
 from finetti.geometry.constrain import Block, constrain, unconstrain
-from finetti.geometry.recenter import fitted_c
 from finetti.model.graph import Node
-from finetti.model.namespace import NUMPY
 
 Arguments = Mapping[Node, np.ndarray]
+LOOKED_AT = 200  # draws of each chain from which the plan's words are made
 
 
 @dataclass(frozen=True)
@@ -23,9 +23,9 @@ class Recentred:
     """A chain in its new coordinates.
 
     Args:
-        arguments: of the density, with the new centring among them.
+        arguments: of the density, with the new numbers among them.
         position: (unconstrained,) the same point.
-        metric: the old scales, but for those of the new coordinates.
+        metric: the old one, but for the coordinates that are new.
     """
 
     arguments: Arguments
@@ -34,53 +34,55 @@ class Recentred:
 
 
 def learned_blocks(density: Density) -> list[Block]:
-    """The blocks whose centring is learned."""
-    return [b for b in density.blocks if b.centring is not None and b.centring.learned]
+    """The blocks whose coordinates are learned."""
+    return [b for b in density.blocks if b.coordinates is not None and b.coordinates.learned]
 
 
 def recentre(
     density: Density, arguments: Arguments, draws: np.ndarray, gradients: np.ndarray, position: np.ndarray,
-    metric: Diagonal,
+    metric: Metric,
 ) -> Recentred:
-    """Choose the centring of every latent that has one to choose, and move a chain over.
+    """Learn the coordinates of every variable that has some to learn, and move a chain over.
 
     Args:
         density: of the model.
-        arguments: its arguments, with the present centring.
+        arguments: its arguments, with the present coordinates.
         draws: (draw, unconstrained) in the present coordinates.
         gradients: (draw, unconstrained) at the draws.
         position: (unconstrained,) where the chain is.
         metric: in the present coordinates.
     """  # fmt: skip
-    given = {node: value[None] for node, value in arguments.items()}
-    known: dict[Node, Any] = dict(given)
-    chosen, scale = dict(arguments), np.array(metric.scale)
-    for block, value, _ in constrain(density.blocks, draws, given, lead=1):
+    known: dict[Node, Any] = {node: value[None] for node, value in arguments.items()}
+    chosen, x, g = dict(arguments), draws.copy(), gradients.copy()
+    for block, value, _ in constrain(density.blocks, draws, known, lead=1):
         known[block.node] = value
-        if block.centring is not None and block.centring.learned:
-            place = block.centring.place
-            xi, loc, log_scale = block.centring.standardise(NUMPY, block.take(draws, 1), known)
-            slope = block.take(gradients, 1)
-            c, spread, steepness = fitted_c(xi, loc, log_scale, slope, arguments[place])
-            chosen[place] = c
-            scale[block.start : block.start + block.size] = _scale(spread, steepness).ravel()
+        if block.coordinates is not None and block.coordinates.learned:
+            found = block.coordinates.learn(block.take(draws, 1), block.take(gradients, 1), known)
+            chosen[block.coordinates.place] = found.numbers
+            part = slice(block.start, block.start + block.size)
+            x[:, part], g[:, part] = found.draws.reshape(len(x), -1), found.gradients.reshape(len(g), -1)
     walk = constrain(density.blocks, position, arguments)
     moved: dict[Node, np.ndarray] = {block.node: value for block, value, _ in walk}
-    return Recentred(chosen, unconstrain(density.blocks, moved, chosen), Diagonal(scale))
+    place = unconstrain(density.blocks, moved, chosen)
+    return Recentred(chosen, place, metrics.from_window(x, g, Diagonal(*metric[:3])))
 
 
-def _scale(spread: np.ndarray, steepness: np.ndarray) -> np.ndarray:
-    usable = (spread > 0) & (steepness > 0)
-    return np.sqrt(np.where(usable, spread / np.where(usable, steepness, 1.0), 1.0))
+def told(density: Density, arguments: Sequence[Arguments], flat: np.ndarray) -> tuple[str, ...]:
+    """A sentence on each variable's coordinates, over the chains.
+
+    Args:
+        density: of the model.
+        arguments: of each chain, with the coordinates learned.
+        flat: (chain, draw, unconstrained) draws.
+    """
+    thinned = flat[:, :: max(1, flat.shape[1] // LOOKED_AT)]
+    known = [_values(density, given, rows) for given, rows in zip(arguments, thinned, strict=True)]
+    learned = [(block.coordinates, str(block.node.name)) for block in learned_blocks(density)]
+    notes = [coordinates.told(name, known) for coordinates, name in learned if coordinates is not None]
+    return tuple(filter(None, notes))
 
 
-def told(density: Density, arguments: Sequence[Arguments]) -> tuple[str, ...]:
-    """A sentence on each latent's centring, over the chains."""
-    notes = []
-    for block in learned_blocks(density):
-        c = np.stack([a[block.centring.place] for a in arguments])  # type: ignore[union-attr]
-        notes.append(
-            f"{block.node.name}: centring {c.mean():.2f} on average, from {c.mean(axis=0).min():.2f} to "
-            f"{c.mean(axis=0).max():.2f} (0 non-centred, 1 centred)"
-        )
-    return tuple(notes)
+def _values(density: Density, arguments: Arguments, rows: np.ndarray) -> dict[Node, Any]:
+    known: dict[Node, Any] = {node: value[None] for node, value in arguments.items()}
+    known |= {block.node: value for block, value, _ in constrain(density.blocks, rows, known, lead=1)}
+    return known

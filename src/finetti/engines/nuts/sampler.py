@@ -53,7 +53,7 @@ def draw_by_nuts(
     facts |= {"compile_time": compiled - began, "sampling_time": time.perf_counter() - compiled}
     flat = np.stack([np.concatenate([r.position for r in log.records]) for log in logs])
     arguments = [dict(zip(density.arguments, log.arguments, strict=True)) for log in logs]
-    return Drawn(flat, _statistics(logs), facts, told(density, arguments), tuple(arguments))
+    return Drawn(flat, _statistics(logs), facts, told(density, arguments, flat), tuple(arguments))
 
 
 def _processors() -> int:

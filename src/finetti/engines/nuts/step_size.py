@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 KAPPA, T0, GAMMA = 0.75, 10.0, 0.05
 SEARCH_TARGET = 0.8
 
@@ -24,11 +26,15 @@ def start(xp, log_step) -> StepSize:
     return StepSize(log_step, log_step, log_step + xp.log(10.0), zero, zero)
 
 
-def update(xp, state: StepSize, acceptance, target) -> StepSize:
-    """One update from a transition's mean acceptance (Hoffman and Gelman 2014, algorithm 6)."""
+def update(xp, state: StepSize, acceptance, target, log_longest=np.inf) -> StepSize:
+    """One update from a transition's mean acceptance (Hoffman and Gelman 2014, algorithm 6).
+
+    At the longest step it stands still: the mean error is then what it would be had it just arrived there.
+    """
     count = state.count + 1.0
     weight = 1.0 / (count + T0)
     error = (1.0 - weight) * state.error + weight * (target - acceptance)
-    log_step = state.center - error * xp.sqrt(count) / GAMMA
+    log_step = xp.minimum(state.center - error * xp.sqrt(count) / GAMMA, log_longest)
+    error = (state.center - log_step) * GAMMA / xp.sqrt(count)
     fade = count**-KAPPA
     return StepSize(log_step, fade * log_step + (1.0 - fade) * state.log_average, state.center, error, count)

@@ -113,7 +113,7 @@ class Windows:
         draws, gradients = (np.concatenate(kept[self.foreground :]) for kept in (self.draws, self.gradients))
         if len(draws) < 3 or (isinstance(present, LowRank) and not directions):
             return present
-        diagonal = metrics.from_window(draws, gradients, Diagonal(present.scale))
+        diagonal = metrics.from_window(draws, gradients, Diagonal(*present[:3]))
         if not directions:
             return diagonal
         if len(draws) < metrics.MIN_DRAWS:

@@ -1,0 +1,107 @@
+"""Coordinates of a positive variable: logarithmic near 0, linear above, with the bend where the posterior asks for it.
+
+The logarithm is right for a scale that the data fix, or that may be all but 0. Where both 0 and large values are likely
+(few data in each group) it puts a wall in the sampler's way: a prior that falls like exp(-tau**2) falls like
+exp(-exp(2 u)) in u = log tau, and one step size cannot serve it and the long tail towards 0. With
+
+    tau = log(1 + k exp(u)) / k
+
+tau is exp(u) while k tau is small and u plus a constant above 1 / k. k is learned, element by element.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from finetti.geometry.coordinates import Learned
+from finetti.model.graph import Constant, Node, Shape
+from finetti.model.namespace import NUMPY, Namespace
+
+LOGARITHM = -100.0  # log k of a bend nobody gets to
+BENDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # k tried, over that of the median
+SMALLEST = -700.0  # as in bijections: the value is never 0
+
+
+@dataclass(frozen=True)
+class Bend:
+    """The coordinates of one positive variable.
+
+    Args:
+        place: log k (*shape).
+        learned: whether it changes during warmup.
+    """
+
+    place: Constant
+    learned: bool = True
+    reads: tuple[Node, ...] = ()
+
+    def forward(self, xp: Namespace, x: Any, given: Mapping[Node, Any], lead: int) -> tuple[Any, Any]:
+        """The variable's value at x, and the log-determinant for each element."""
+        log_k = given[self.place]
+        z = xp.maximum(x + log_k, SMALLEST)
+        return xp.softplus(z) * xp.exp(-log_k), -xp.softplus(-z) - log_k
+
+    def inverse(self, value: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
+        """x at a value of the variable."""
+        return _coordinate(value, given[self.place])
+
+    def learn(self, draws: np.ndarray, gradients: np.ndarray, given: Mapping[Node, Any]) -> Learned:
+        """The k at which the coordinate and the gradient along it are most nearly opposite (correlation -1).
+
+        Minimising that correlation minimises the Fisher divergence to a Gaussian whose location and scale are free.
+        """
+        present = given[self.place][0]
+        value, _ = self.forward(NUMPY, draws, {self.place: present}, 1)
+        slope, bending = _derivatives(draws, present)
+        along_value = (gradients - bending) / slope
+        tried = [np.full(present.shape, LOGARITHM), *(np.log(b / np.median(value, axis=0)) for b in BENDS)]
+        laid = [_laid_out(value, along_value, log_k) for log_k in tried]
+        fit = np.stack([_correlation(x, g) for x, g in laid])
+        best = np.expand_dims(fit.argmin(axis=0), 0)
+        numbers = np.take_along_axis(np.stack(tried), best, axis=0)[0]
+        return Learned(numbers, *_laid_out(value, along_value, numbers))
+
+    def told(self, name: str, given: Sequence[Mapping[Node, Any]]) -> str:
+        """Where the bend is; nothing where it is nowhere."""
+        log_k = np.stack([values[self.place][0] for values in given])
+        bent = log_k[log_k > LOGARITHM]
+        if not bent.size:
+            return ""
+        return f"{name}: on a scale that is logarithmic below about {np.exp(-np.median(bent)):.2g} and linear above"
+
+
+def logarithmic(shape: Shape) -> Constant:
+    """A node for the numbers of a variable, before anything is learned."""
+    value = np.full(shape, LOGARITHM)
+    return Constant(value.shape, value.dtype, value)
+
+
+def _coordinate(value: np.ndarray, log_k: np.ndarray) -> np.ndarray:
+    """log(exp(k value) - 1) - log k, without overflow."""
+    scaled = value * np.exp(log_k)
+    return scaled + np.log(-np.expm1(-scaled)) - log_k
+
+
+def _derivatives(x: np.ndarray, log_k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """d value / d x, and the slope of its logarithm."""
+    z = np.maximum(x + log_k, SMALLEST)
+    return np.exp(-np.logaddexp(0.0, -z) - log_k), np.exp(-np.logaddexp(0.0, z))
+
+
+def _laid_out(value: np.ndarray, along_value: np.ndarray, log_k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates and the gradients along them."""
+    x = _coordinate(value, log_k)
+    slope, bending = _derivatives(x, log_k)
+    return x, along_value * slope + bending
+
+
+def _correlation(x: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """(*shape) over the draws; 0 where there is none."""
+    x, g = x - x.mean(axis=0), g - g.mean(axis=0)
+    with np.errstate(all="ignore"):
+        value = (x * g).mean(axis=0) / (x.std(axis=0) * g.std(axis=0))
+    return np.where(np.isfinite(value), value, 0.0)

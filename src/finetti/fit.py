@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -16,11 +17,12 @@ from finetti.model.evaluate import evaluate
 from finetti.model.graph import Data, Deterministic, Node, ancestors
 from finetti.trace import Trace, build_trace
 
-BATCH_ELEMENTS = 4_000_000  # numbers held at once while deterministics are computed
+BATCH_ELEMENTS = 1_000_000  # numbers held at once by each thread while deterministics are computed; more is slower, too
 
 
 def trace_of(
-    model: Model, density: Density, drawn: Drawn, *, attrs: Mapping[str, Any], rng: np.random.Generator
+    model: Model, density: Density, drawn: Drawn, *, attrs: Mapping[str, Any], rng: np.random.Generator,
+    threads: int = 1,
 ) -> Trace:
     """The trace of a finished run.
 
@@ -30,8 +32,9 @@ def trace_of(
         drawn: what the engine returned.
         attrs: facts of the run.
         rng: draws what was integrated out.
-    """
-    posterior = _posterior(model, density, drawn, rng)
+        threads: to do so on; the draws are the same on any number.
+    """  # fmt: skip
+    posterior = _posterior(model, density, drawn, rng, threads)
     transformed = [block for block in density.blocks if block.name != block.node.name]
     groups = {
         "posterior": posterior,
@@ -54,19 +57,25 @@ def _unconstrained(block: Block, flat: np.ndarray, posterior: Mapping[str, np.nd
     return flat[..., block.start : block.start + block.size].reshape(*flat.shape[:2], *block.shape)
 
 
-def _posterior(model: Model, density: Density, drawn: Drawn, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def _posterior(
+    model: Model, density: Density, drawn: Drawn, rng: np.random.Generator, threads: int
+) -> dict[str, np.ndarray]:
     """Unknowns and deterministics, in the order they were written: (chain, draw, *shape) by name."""
     chains, draws, _ = drawn.flat.shape
     unknown = set(model.free)
     wanted: list[Any] = [n for n in model.named.values() if n in unknown or isinstance(n, Deterministic)]
     kept = {node.name: np.empty((chains, draws, *node.shape), _kept_type(node)) for node in wanted}
-    for chain, rows in enumerate(drawn.flat):
+
+    def fill(chain: int, rng: np.random.Generator) -> None:
         learned = drawn.arguments[chain] if drawn.arguments else density.arguments
         given = {node: value[None] for node, value in learned.items()}
         for part in _batches(draws, model, density):
-            values = _values(model, density, rows[part], given, rng)
+            values = _values(model, density, drawn.flat[chain, part], given, rng)
             for node, value in zip(wanted, evaluate(wanted, values, lead=1), strict=True):
                 kept[node.name][chain, part] = value
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(fill, range(chains), rng.spawn(chains)))
     return kept
 
 

@@ -14,6 +14,7 @@ from finetti.engines.drawn import Drawn
 from finetti.engines.exact import draw_exactly
 from finetti.engines.nuts.chain import Settings
 from finetti.engines.start import checked_wishes
+from finetti.engines.threads import threads_for
 from finetti.errors import ModelError, SamplingError
 from finetti.geometry.constrain import constrain
 from finetti.geometry.plan import AS_WRITTEN, Geometry, Plan, plan
@@ -108,7 +109,8 @@ def sample(
         planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
         settings = replace(settings, step=_stepper(step, AS_WRITTEN))
         drawn = _by_nuts(density, settings, seeds, **options)
-    trace = _trace(model, density, planned, drawn, settings, seed, rng)
+    facts = _facts(settings, seed) | dict(drawn.facts)
+    trace = _trace(model, density, planned, drawn, facts, rng, threads_for(chains, cores))
     _warn(trace)
     return trace
 
@@ -142,12 +144,11 @@ def _by_nuts(density: Density, settings: Settings, seeds, **options: Any) -> Dra
     return draw_by_nuts(density, settings, seeds, **options)
 
 
-def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, settings: Settings, seed, rng) -> Trace:
+def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, facts, rng, threads: int) -> Trace:
     from finetti.fit import trace_of
 
     done = planned.with_engine(str(drawn.facts["sampler"]), drawn.notes)
-    facts = _facts(settings, seed) | dict(drawn.facts) | {"geometry": str(done)}
-    return trace_of(model, density, drawn, attrs=facts, rng=rng)
+    return trace_of(model, density, drawn, attrs=facts | {"geometry": str(done)}, rng=rng, threads=threads)
 
 
 def _checked(draws, tune, chains, cores, target_accept, max_treedepth, step) -> Settings:

@@ -18,6 +18,7 @@ def load_jax():
     _set_loop_flag()
     import jax
 
+    jax.config.update("jax_cpu_enable_async_dispatch", False)  # a chunk is waited for at once: no hand-over to a thread
     folder = cache_folder()
     if folder is not None and jax.config.jax_compilation_cache_dir is None:
         jax.config.update("jax_compilation_cache_dir", str(folder))

@@ -58,11 +58,10 @@ class Bend:
         value, _ = self.forward(NUMPY, draws, {self.place: present}, 1)
         slope, bending = _derivatives(draws, present)
         along_value = (gradients - bending) / slope
-        tried = [np.full(present.shape, LOGARITHM), *(np.log(b / np.median(value, axis=0)) for b in BENDS)]
-        laid = [_laid_out(value, along_value, log_k) for log_k in tried]
-        fit = np.stack([_correlation(x, g) for x, g in laid])
-        best = np.expand_dims(fit.argmin(axis=0), 0)
-        numbers = np.take_along_axis(np.stack(tried), best, axis=0)[0]
+        middle = np.log(np.median(value, axis=0))
+        tried = np.stack([np.full(present.shape, LOGARITHM), *(np.log(bend) - middle for bend in BENDS)])  # (k, *shape)
+        fit = _correlation(*_laid_out(value, along_value, tried[:, None]))
+        numbers = np.take_along_axis(tried, fit.argmin(axis=0)[None], axis=0)[0]
         return Learned(numbers, *_laid_out(value, along_value, numbers))
 
     def told(self, name: str, given: Sequence[Mapping[Node, Any]]) -> str:
@@ -100,8 +99,8 @@ def _laid_out(value: np.ndarray, along_value: np.ndarray, log_k: np.ndarray) -> 
 
 
 def _correlation(x: np.ndarray, g: np.ndarray) -> np.ndarray:
-    """(*shape) over the draws; 0 where there is none."""
-    x, g = x - x.mean(axis=0), g - g.mean(axis=0)
+    """(k, *shape) over the draws (k, draw, *shape); 0 where there is none."""
+    x, g = x - x.mean(axis=1, keepdims=True), g - g.mean(axis=1, keepdims=True)
     with np.errstate(all="ignore"):
-        value = (x * g).mean(axis=0) / (x.std(axis=0) * g.std(axis=0))
+        value = (x * g).sum(axis=1) / np.sqrt((x**2).sum(axis=1) * (g**2).sum(axis=1))
     return np.where(np.isfinite(value), value, 0.0)

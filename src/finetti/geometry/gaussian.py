@@ -18,10 +18,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from finetti.geometry.elimination import diagonal, factorise, log_of_product, quadratic, solve
 from finetti.geometry.layout import Layout, System
 from finetti.geometry.rows import Rows, Slot
 from finetti.model.evaluate import align, evaluate
@@ -30,26 +31,6 @@ from finetti.model.namespace import NUMPY, Namespace
 
 LOG_2PI = float(np.log(2 * np.pi))
 ROUNDING = 1e-14  # share of an entry of Q below which what elimination has left of it is mostly rounding error
-
-
-class Factors(NamedTuple):
-    """The Cholesky factor of Q, block by block, and what it makes of h.
-
-    Args:
-        lower: rows of the factors of D: lower[i][j] of shape (..., group).
-        coupling: D's factor, inverted, times B: one (..., group, border) for each slot.
-        block_pull: the same times h: one (..., group) for each slot.
-        border: (..., border, border) factor of S.
-        border_pull: (..., border) S's factor, inverted, times what is left of h.
-        share: (...) smallest share of a diagonal entry of Q that elimination has left.
-    """
-
-    lower: list
-    coupling: list
-    block_pull: list
-    border: Any
-    border_pull: Any
-    share: Any
 
 
 @dataclass(frozen=True)
@@ -128,9 +109,8 @@ class GaussianBlock:
         values = Values(self, given, xp, lead)
         system = self.system(values)
         factors = factorise(system, xp)
-        log_determinant = xp.sum(xp.log(_diagonal(factors.border, xp)), axis=-1)
-        for i, row in enumerate(factors.lower):
-            log_determinant = log_determinant + xp.sum(xp.log(row[i]), axis=-1)
+        log_determinant = xp.sum(xp.log(diagonal(factors.border, xp)), axis=-1)
+        log_determinant = log_determinant + 0.5 * log_of_product(factors.pivot, xp)
         size = self.layout.size
         normalising = values.arrays[self.known] + 0.5 * size * LOG_2PI + values.log_normalising()
         exponent = system.constant + 0.5 * quadratic(factors, xp)
@@ -253,98 +233,6 @@ def _scattered(xp: Namespace, values: Any, target: np.ndarray, size: int) -> Any
     entries = np.zeros((*values.shape[:-1], size + 1))
     entries[..., target[order][starts]] = np.add.reduceat(values[..., order], starts, axis=-1)
     return entries[..., :size]
-
-
-# --- elimination ---------------------------------------------------------------------------------------------------
-
-
-def factorise(system: System, xp: Namespace) -> Factors:
-    """Eliminate the blocks, then factorise what they leave of the border."""
-    lower: list[list] = []
-    coupling: list = []
-    pull: list = []
-    border, border_pull, share = system.border, system.border_pull, 1.0
-    for i, entries in enumerate(system.blocks):
-        row: list = []
-        for j in range(i):
-            row.append((entries[j] - sum(row[m] * lower[j][m] for m in range(j))) / lower[j][j])
-        pivot = entries[i] - sum(value**2 for value in row)
-        share = xp.minimum(share, xp.min(pivot / entries[i], axis=-1))
-        row.append(xp.sqrt(pivot))
-        lower.append(row)
-        left = system.coupling[i] - sum(row[j][..., None] * coupling[j] for j in range(i))
-        coupling.append(left / row[i][..., None])
-        pull.append((system.block_pull[i] - sum(row[j] * pull[j] for j in range(i))) / row[i])
-    if border.shape[-1] == 0:
-        return Factors(lower, coupling, pull, border, border_pull, share)
-    for c, p in zip(coupling, pull, strict=True):
-        border = border - _cross(c, c, xp)
-        border_pull = border_pull - _cross(p[..., None], c, xp)[..., 0, :]
-    factor = _cholesky(border, xp)
-    share = xp.minimum(share, xp.min(_diagonal(factor, xp) ** 2 / _diagonal(system.border, xp), axis=-1))
-    return Factors(lower, coupling, pull, factor, xp.solve_lower(factor, border_pull), share)
-
-
-def quadratic(factors: Factors, xp: Namespace) -> Any:
-    """(...) h'Q^-1 h."""
-    total = xp.sum(factors.border_pull**2, axis=-1)
-    for pull in factors.block_pull:
-        total = total + xp.sum(pull**2, axis=-1)
-    return total
-
-
-def _cross(a: Any, b: Any, xp: Namespace) -> Any:
-    """(..., group, i) and (..., group, j) to (..., i, j): column by column while there are few."""
-    if xp is NUMPY or a.shape[-1] * b.shape[-1] > 36:
-        return xp.matmul(xp.swapaxes(a, -1, -2), b)
-    rows = [[xp.sum(a[..., i] * b[..., j], axis=-1) for j in range(b.shape[-1])] for i in range(a.shape[-1])]
-    return xp.stack([xp.stack(row, axis=-1) for row in rows], axis=-2)
-
-
-def _diagonal(matrix: Any, xp: Namespace) -> Any:
-    """The diagonal as a sum: XLA would gather it, and gathering in the sampler's loop is slow."""
-    return xp.sum(matrix * np.eye(matrix.shape[-1]), axis=-1)
-
-
-def _cholesky(border: Any, xp: Namespace) -> Any:
-    """Factor of each border; NaN where it is not positive definite, which no posterior's bulk is."""
-    if xp is not NUMPY:
-        return xp.cholesky(border)
-    try:
-        return np.linalg.cholesky(border)
-    except np.linalg.LinAlgError:
-        return np.array([_cholesky_or_nan(matrix) for matrix in border.reshape(-1, *border.shape[-2:])]).reshape(
-            border.shape
-        )
-
-
-def _cholesky_or_nan(matrix: np.ndarray) -> np.ndarray:
-    try:
-        return np.linalg.cholesky(matrix)
-    except np.linalg.LinAlgError:
-        return np.full_like(matrix, np.nan)
-
-
-def solve(factors: Factors, draws: int, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
-    """Draws (draw, slot, group) of the blocks and (draw, border) of the border; without `rng` the mean of each."""
-
-    def noisy(pull: np.ndarray) -> np.ndarray:
-        shape = (draws, *pull.shape[1:])
-        return np.broadcast_to(pull, shape) if rng is None else pull + rng.standard_normal(shape)
-
-    right = noisy(factors.border_pull)
-    border = np.zeros(right.shape)
-    if right.shape[-1]:
-        border = np.linalg.solve(np.swapaxes(factors.border, -1, -2), right[..., None])[..., 0]
-    slots = len(factors.lower)
-    z: list = [None] * slots
-    for i in reversed(range(slots)):
-        right = noisy(factors.block_pull[i])
-        right = right - np.matmul(factors.coupling[i], border[..., None])[..., 0]
-        right = right - sum(factors.lower[m][i] * z[m] for m in range(i + 1, slots))
-        z[i] = right / factors.lower[i][i]
-    groups = factors.block_pull[0].shape[-1] if slots else 0
-    return np.stack(z, axis=-2) if slots else np.zeros((draws, 0, groups)), border
 
 
 def sorted_out(rows: Sequence[Rows], layout: Layout) -> tuple[Shared, tuple[Varying, ...]]:

@@ -26,7 +26,7 @@ class System(NamedTuple):
 
     Args:
         blocks: lower triangle of the blocks D: blocks[i][j] of shape (..., group) for slots j <= i.
-        coupling: B, one (..., group, border) for each slot.
+        coupling: B', one (..., border, group) for each slot: groups last, so that loops over them run in step.
         border: (..., border, border) E.
         block_pull: h of the blocks, one (..., group) for each slot.
         border_pull: (..., border) h of the border.
@@ -89,7 +89,7 @@ class Layout:
                 blocks[i][i] = blocks[i][i] + missing[i]
         return System(
             blocks=blocks,
-            coupling=[part(b + i * groups * p, (groups, p)) for i in range(slots)],
+            coupling=[part(b + i * p * groups, (p, groups)) for i in range(slots)],
             border=part(e, (p, p)),
             block_pull=[-part(hd + i * groups, (groups,)) for i in range(slots)],
             border_pull=-part(he, (p,)),
@@ -122,7 +122,7 @@ class Layout:
         target = np.full(a.shape, nowhere)
         for mask, entry in (
             (in_block(sa) & in_block(sb), starts[0] + (sa * slots + sb) * groups + ga),
-            (in_block(sa) & (pb >= 0), starts[1] + (sa * groups + ga) * p + pb),
+            (in_block(sa) & (pb >= 0), starts[1] + (sa * p + pb) * groups + ga),
             ((pa >= 0) & (pb >= 0), starts[2] + pa * p + pb),
             (in_block(sa) & known(b), starts[3] + sa * groups + ga + 0 * pb),
             ((pa >= 0) & known(b), starts[4] + pa + 0 * pb),

@@ -9,16 +9,8 @@ import numpy as np
 from finetti.errors import ModelError
 from finetti.geometry.center import central_values
 from finetti.geometry.constrain import blocks_of, constrain, unconstrain
-from finetti.geometry.gaussian import (
-    ROUNDING,
-    GaussianBlock,
-    Values,
-    factorise,
-    placeholder,
-    quadratic,
-    solve,
-    sorted_out,
-)
+from finetti.geometry.elimination import factorise, quadratic, solve
+from finetti.geometry.gaussian import ROUNDING, GaussianBlock, Values, placeholder, sorted_out
 from finetti.geometry.layout import System, arrange
 from finetti.geometry.members import Found
 from finetti.geometry.rows import compressed, standard
@@ -143,7 +135,7 @@ def dense(block: GaussianBlock, system: System) -> np.ndarray:
             both = here & (layout.grid[j] >= 0)
             q[layout.grid[i, both], layout.grid[j, both]] = entries[0][both]
             q[layout.grid[j, both], layout.grid[i, both]] = entries[0][both]
-        q[np.ix_(at, border)] = system.coupling[i][0][here]
-        q[np.ix_(border, at)] = system.coupling[i][0][here].T
+        q[np.ix_(border, at)] = system.coupling[i][0][:, here]
+        q[np.ix_(at, border)] = system.coupling[i][0][:, here].T
     q[np.ix_(border, border)] = system.border[0]
     return q

@@ -78,8 +78,7 @@ def _judged(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> Any:
     with np.errstate(all="ignore"):
         center = draws.mean(axis=0) + metric.move(metric.kick(gradients.mean(axis=0)))
         metric = metric._replace(center=np.where(np.isfinite(center), center, metric.center))
-        force = np.array([metric.kick(gradient) for gradient in gradients])
-        around_mean = np.array([metric.whiten(draw) for draw in draws - draws.mean(axis=0) + metric.center])
+        force, around_mean = metric.kick(gradients), metric.whiten(draws - draws.mean(axis=0) + metric.center)
         # A mean force is left unexplained: a chain on its way to the posterior is no Gaussian's, however even its way.
         foretold = 1.0 - ((force + around_mean) ** 2).sum() / ((force - force.mean(axis=0)) ** 2).sum()
     return metric._replace(trusted=np.asarray(float(foretold > TRUST)))
@@ -113,7 +112,7 @@ class LowRank(NamedTuple):
         return self._stretched((position - self.center) / self.scale, -self.stretch / (1.0 + self.stretch))
 
     def _stretched(self, vector, stretch):
-        return vector + self.directions @ (stretch * (self.directions.T @ vector))
+        return vector + (vector @ self.directions * stretch) @ self.directions.T
 
 
 Metric = Diagonal | LowRank

@@ -12,6 +12,7 @@ from finetti.engines.backend import load_jax
 from finetti.engines.nuts import counter, leapfrog, split, step_size, walnuts
 from finetti.engines.nuts.leapfrog import Stepper
 from finetti.engines.nuts.metric import Metric, flat
+from finetti.engines.nuts.packing import Packing, packed, packed_in, packing_of
 from finetti.engines.nuts.step_size import StepSize
 from finetti.engines.nuts.transition import Point, Statistics, transition
 
@@ -100,15 +101,14 @@ def compile_program(
 
         return _run(jax, value_and_gradient, stepper, chain, metric, order, rows, levels)
 
-    chain = start_chain(np.zeros(size), 0.0, 0)
-    order = Order(np.int32(0), np.int32(0), np.float64(0.8), np.int32(levels))
-    programs: dict[type, Any] = {}
+    programs: dict[type, _Packed] = {}
     one_at_a_time = Lock()
 
-    def program_for(metric: Metric):
+    def program_for(metric: Metric) -> _Packed:
         with one_at_a_time, jax.enable_x64(True):
             if type(metric) not in programs:
-                programs[type(metric)] = jax.jit(run).lower(chain, metric, order, arguments).compile()
+                state = start_chain(np.zeros(size), 0.0, 0), metric, _some_order(levels)
+                programs[type(metric)] = _packed_program(jax, run, state, arguments)
         return programs[type(metric)]
 
     program_for(flat(np.zeros(size)))
@@ -124,10 +124,30 @@ def compile_program(
     def call(chain: Chain, metric: Metric, order: Order, arguments) -> Chunk:
         program = program_for(metric)
         with jax.enable_x64(True):
-            chunk = program(chain, metric, order, tuple(held(a) for a in arguments))
-            return jax.tree.map(np.asarray, chunk)
+            words = program.compiled(packed(jax, (chain, metric, order)), tuple(held(a) for a in arguments))
+        return program.result.unpacked(np.asarray(words))
 
     return call
+
+
+class _Packed(NamedTuple):
+    """A compiled program that takes chain, metric and order as one array, and how to read the one it returns."""
+
+    compiled: Any
+    result: Packing
+
+
+def _packed_program(jax, run, state, arguments) -> _Packed:
+    given, result = packing_of(jax, state), packing_of(jax, jax.eval_shape(run, *state, arguments))
+
+    def in_words(words, arguments):
+        return packed_in(jax, run(*given.unpacked_in(jax, words), arguments))
+
+    return _Packed(jax.jit(in_words).lower(packed(jax, state), arguments).compile(), result)
+
+
+def _some_order(levels: int) -> Order:
+    return Order(np.int32(0), np.int32(0), np.float64(0.8), np.int32(levels))
 
 
 def _run(jax, value_and_gradient, stepper, chain: Chain, metric, order: Order, rows: int, levels: int) -> Chunk:

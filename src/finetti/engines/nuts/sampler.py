@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -17,6 +16,7 @@ from finetti.engines.nuts.recentring import learned_blocks, recentre, told
 from finetti.engines.progress import progress
 from finetti.engines.run import run_chains
 from finetti.engines.start import start_points
+from finetti.engines.threads import threads_for
 
 ROW_NUMBERS = 2**15  # numbers in the buffer of one chunk, about
 
@@ -46,7 +46,7 @@ def draw_by_nuts(
         live(run, start_chain(position, value, key), log, goal)
         for (position, value), key, log in zip(starts, keys, logs, strict=True)
     ]
-    total, threads = settings.tune + settings.draws, min(cores or _processors(), len(logs))
+    total, threads = settings.tune + settings.draws, threads_for(len(logs), cores)
     with progress(wanted=progressbar, total=total, tune=settings.tune, chains=len(logs)) as show:
         interrupted = run_chains(lives, logs, cores=threads, goal=goal, show=show)
     facts = _facts(settings, logs) | {"interrupted": interrupted}
@@ -54,10 +54,6 @@ def draw_by_nuts(
     flat = np.stack([np.concatenate([r.position for r in log.records]) for log in logs])
     arguments = [dict(zip(density.arguments, log.arguments, strict=True)) for log in logs]
     return Drawn(flat, _statistics(logs), facts, told(density, arguments, flat), tuple(arguments))
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _compiled(density: Density, settings: Settings) -> Runner:

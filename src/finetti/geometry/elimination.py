@@ -1,0 +1,146 @@
+"""Elimination in a block-bordered system: factors, the quadratic form, the determinant's pieces, and draws.
+
+All arrays have groups on their last axis, so that every loop over groups is one array operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from finetti.geometry.layout import System
+from finetti.model.namespace import NUMPY, Namespace
+
+
+class Factors(NamedTuple):
+    """Q as factors L diag(pivot) L' of its blocks, L with a diagonal of ones, and a Cholesky factor of the border.
+
+    There is one division for each pivot and no square root: both are dear in the sampler's loop, and more so in
+    their derivatives.
+
+    Args:
+        lower: rows of L, below the diagonal: lower[i][j] of shape (..., group).
+        pivot, inverse: what elimination leaves of each diagonal entry, and its reciprocal: one (..., group) a slot.
+        coupling: L^-1 B, transposed: one (..., border, group) for each slot.
+        block_pull: L^-1 h: one (..., group) for each slot.
+        border: (..., border, border) Cholesky factor of S.
+        border_pull: (..., border) S's factor, inverted, times what is left of h.
+        share: (...) smallest share of a diagonal entry of Q that elimination has left.
+    """
+
+    lower: list
+    pivot: list
+    inverse: list
+    coupling: list
+    block_pull: list
+    border: Any
+    border_pull: Any
+    share: Any
+
+
+def factorise(system: System, xp: Namespace) -> Factors:
+    """Eliminate the blocks, then factorise what they leave of the border."""
+    lower: list[list] = []
+    pivots: list = []
+    inverses: list = []
+    coupling: list = []
+    pull: list = []
+    border, border_pull, share = system.border, system.border_pull, 1.0
+    for i, entries in enumerate(system.blocks):
+        times_pivot: list = []
+        for j in range(i):
+            times_pivot.append(entries[j] - sum(times_pivot[m] * lower[j][m] for m in range(j)))
+        row = [value * inverse for value, inverse in zip(times_pivot, inverses, strict=True)]
+        pivot = entries[i] - sum(a * b for a, b in zip(times_pivot, row, strict=True))
+        share = xp.minimum(share, xp.min(pivot / entries[i], axis=-1))
+        coupling.append(system.coupling[i] - sum(row[j][..., None, :] * coupling[j] for j in range(i)))
+        pull.append(system.block_pull[i] - sum(row[j] * pull[j] for j in range(i)))
+        lower.append(row)
+        pivots.append(pivot)
+        inverses.append(1.0 / pivot)
+    if border.shape[-1] == 0:
+        return Factors(lower, pivots, inverses, coupling, pull, border, border_pull, share)
+    for c, p, inverse in zip(coupling, pull, inverses, strict=True):
+        scaled = c * inverse[..., None, :]
+        border = border - _cross(scaled, c, xp)
+        border_pull = border_pull - _cross(p[..., None, :], scaled, xp)[..., 0, :]
+    factor = _cholesky(border, xp)
+    share = xp.minimum(share, xp.min(diagonal(factor, xp) ** 2 / diagonal(system.border, xp), axis=-1))
+    pulled = xp.solve_lower(factor, border_pull)
+    return Factors(lower, pivots, inverses, coupling, pull, factor, pulled, share)
+
+
+def quadratic(factors: Factors, xp: Namespace) -> Any:
+    """(...) h'Q^-1 h."""
+    total = xp.sum(factors.border_pull**2, axis=-1)
+    for pull, inverse in zip(factors.block_pull, factors.inverse, strict=True):
+        total = total + xp.sum(pull * pull * inverse, axis=-1)
+    return total
+
+
+def _cross(a: Any, b: Any, xp: Namespace) -> Any:
+    """(..., i, group) and (..., j, group) to (..., i, j): without a matrix product while there are few."""
+    if xp is NUMPY or a.shape[-2] * b.shape[-2] > 36:
+        return xp.matmul(a, xp.swapaxes(b, -1, -2))
+    return xp.sum(a[..., :, None, :] * b[..., None, :, :], axis=-1)
+
+
+def log_of_product(pivots: Sequence[Any], xp: Namespace) -> Any:
+    """(...) sum of logarithms of arrays (..., group): of products of eight numbers, for logarithms are dear in XLA."""
+    if not pivots:
+        return 0.0
+    product, factors = pivots[0], 1
+    for pivot in pivots[1:]:
+        product, factors = product * pivot, factors + 1
+    while 2 * factors <= 8 and product.shape[-1] > 1:
+        half = product.shape[-1] // 2
+        paired = product[..., :half] * product[..., half : 2 * half]
+        product, factors = xp.concatenate([paired, product[..., 2 * half :]], axis=-1), 2 * factors
+    return xp.sum(xp.log(product), axis=-1)
+
+
+def diagonal(matrix: Any, xp: Namespace) -> Any:
+    """The diagonal as a sum: XLA would gather it, and gathering in the sampler's loop is slow."""
+    return xp.sum(matrix * np.eye(matrix.shape[-1]), axis=-1)
+
+
+def _cholesky(border: Any, xp: Namespace) -> Any:
+    """Factor of each border; NaN where it is not positive definite, which no posterior's bulk is."""
+    if xp is not NUMPY:
+        return xp.cholesky(border)
+    try:
+        return np.linalg.cholesky(border)
+    except np.linalg.LinAlgError:
+        return np.array([_cholesky_or_nan(matrix) for matrix in border.reshape(-1, *border.shape[-2:])]).reshape(
+            border.shape
+        )
+
+
+def _cholesky_or_nan(matrix: np.ndarray) -> np.ndarray:
+    try:
+        return np.linalg.cholesky(matrix)
+    except np.linalg.LinAlgError:
+        return np.full_like(matrix, np.nan)
+
+
+def solve(factors: Factors, draws: int, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
+    """Draws (draw, slot, group) of the blocks and (draw, border) of the border; without `rng` the mean of each."""
+
+    def noise(shape: tuple[int, ...]) -> Any:
+        return 0.0 if rng is None else rng.standard_normal((draws, *shape[1:]))
+
+    right = factors.border_pull + noise(factors.border_pull.shape)
+    border = np.broadcast_to(right, (draws, right.shape[-1]))
+    if right.shape[-1]:
+        border = np.linalg.solve(np.swapaxes(factors.border, -1, -2), border[..., None])[..., 0]
+    slots = len(factors.lower)
+    z: list = [None] * slots
+    for i in reversed(range(slots)):
+        inverse = factors.inverse[i]
+        left = factors.block_pull[i] - np.matmul(border[..., None, :], factors.coupling[i])[..., 0, :]
+        z[i] = left * inverse + np.sqrt(inverse) * noise(inverse.shape)
+        z[i] = z[i] - sum(factors.lower[m][i] * z[m] for m in range(i + 1, slots))
+    groups = factors.block_pull[0].shape[-1] if slots else 0
+    return np.stack(z, axis=-2) if slots else np.zeros((draws, 0, groups)), border

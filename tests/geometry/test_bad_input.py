@@ -324,3 +324,44 @@ def test_data_too_precise_to_integrate_are_sampled_as_written(precision):
     spread = precision / np.sqrt(5)
     assert (np.abs(trace["theta"].mean(axis=0) - means) < 6 * spread / np.sqrt(200)).all()
     assert abs(trace["sigma"].mean() / precision - 1) < 0.35
+
+
+# --- flat priors the data do not bound --------------------------------------------------------------------------
+
+
+def spread_of(number: int, prior=pm.HalfFlat) -> pm.Model:
+    """Groups around a known mean: the marginal density of their spread t falls like t**-number."""
+    with pm.Model() as model:
+        t = prior("t")
+        a = pm.Normal("a", 0, t, shape=number)
+        pm.Normal("y", a, 1.0, observed=3.0 * np.arange(1, number + 1))
+    return model
+
+
+@pytest.mark.parametrize("geometry", ["auto", "as_written"])
+def test_one_group_does_not_bound_a_flat_spread(geometry):
+    with pytest.raises(pm.ModelError, match="improper.*'t' is flat.*infinity.*HalfNormal"):
+        pm.sample(model=spread_of(1), geometry=geometry, **OPTIONS)
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_two_groups_bound_it(number):
+    trace = pm.sample(model=spread_of(number), **OPTIONS)
+    assert np.isfinite(trace.posterior["t"]).all()
+
+
+@pytest.mark.parametrize(("outcome", "end"), [(1, "infinity"), (0, "minus infinity")])
+def test_an_outcome_that_is_always_the_same_does_not_bound_a_flat_intercept(outcome, end):
+    with pm.Model():
+        b = pm.Flat("b", shape=2)
+        pm.Bernoulli("y", logit_p=b[np.arange(8) % 2], observed=[outcome, 0] * 4 if outcome else [0, 1] * 4)
+        with pytest.raises(pm.ModelError, match=rf"improper.*'b\[0\]' is flat.* {end}\. .*Normal"):
+            pm.sample(**OPTIONS)
+
+
+def test_outcomes_of_both_kinds_bound_it():
+    with pm.Model():
+        b = pm.Flat("b", shape=2)
+        pm.Bernoulli("y", logit_p=b[np.arange(8) % 2], observed=[0, 1, 1, 0] * 2)
+        trace = pm.sample(**OPTIONS)
+    assert np.abs(trace.posterior["b"]).max() < 20

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from finetti.density import Density
+from finetti.engines.tails import refuse_unbounded
 from finetti.errors import SamplingError, ShapeError, unknown_name
 from finetti.geometry.center import central_values
 from finetti.geometry.constrain import unconstrain
@@ -30,9 +31,12 @@ def start_points(
 
     Raises:
         SamplingError: where no finite density is found, with the terms that are not finite.
+        ModelError: where a flat prior leaves the posterior improper.
     """
     wishes = checked_wishes(density, initvals, len(rngs))
-    return [_start(density, rng, wish) for rng, wish in zip(rngs, wishes, strict=True)]
+    starts = [_start(density, rng, wish) for rng, wish in zip(rngs, wishes, strict=True)]
+    refuse_unbounded(density, starts[0][0])
+    return starts
 
 
 def checked_wishes(density: Density, initvals: Any, chains: int) -> list[dict[Node, np.ndarray]]:

@@ -159,8 +159,10 @@ def arrange(members: Sequence[Random], rows: Sequence[Rows]) -> Layout:
         tried = inside.copy()
         tried[offsets[k] : offsets[k + 1]] = True
         found = _components(size, pairs[tried[pairs].all(axis=1)])
-        largest = np.bincount(found[tried]).max() if members[k].size else 0
-        if 1 <= largest <= MAX_SLOTS and (members[k].size > 1 or inside.any()):
+        sizes = np.unique(found[tried], return_counts=True)[1]
+        slots = sizes.max(initial=0)
+        # Slots are unrolled in the program: a few groups of many slots would only be long to compile.
+        if 1 <= slots <= min(MAX_SLOTS, max(len(sizes), 2)) and (members[k].size > 1 or inside.any()):
             inside, component = tried, found
     grid = _grid(inside, component)
     border = np.flatnonzero(~inside)

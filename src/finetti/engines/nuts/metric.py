@@ -139,10 +139,18 @@ def with_directions(draws: np.ndarray, gradients: np.ndarray, diagonal: Diagonal
     if tried is None or _foretold(x[1::2], g[1::2], tried) < max(GATE, _foretold(x[1::2], g[1::2], None) + GAIN):
         return diagonal
     directions, stretch = _directions(x, g) or tried
-    rank = min(MAX_RANK, x.shape[1])
-    padded = np.zeros((x.shape[1], rank)), np.zeros(rank)
-    padded[0][:, : len(stretch)], padded[1][: len(stretch)] = directions, stretch
-    return _judged(LowRank(*diagonal, *padded), draws, gradients)
+    metric = with_no_directions(diagonal)
+    metric.directions[:, : len(stretch)], metric.stretch[: len(stretch)] = directions, stretch
+    return _judged(metric, draws, gradients)
+
+
+def with_no_directions(metric: Metric) -> LowRank:
+    """The metric with room for directions, all of them zero unless it has some."""
+    if isinstance(metric, LowRank):
+        return metric
+    size = len(metric.scale)
+    rank = min(MAX_RANK, size)
+    return LowRank(*metric, np.zeros((size, rank)), np.zeros(rank))
 
 
 def _directions(x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

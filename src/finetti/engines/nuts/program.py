@@ -11,7 +11,7 @@ import numpy as np
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import counter, leapfrog, split, step_size, walnuts
 from finetti.engines.nuts.leapfrog import Stepper
-from finetti.engines.nuts.metric import Metric, flat
+from finetti.engines.nuts.metric import MAX_RANK, Metric, flat, with_no_directions
 from finetti.engines.nuts.packing import Packing, packed, packed_in, packing_of
 from finetti.engines.nuts.step_size import StepSize
 from finetti.engines.nuts.transition import Point, Statistics, transition
@@ -80,7 +80,10 @@ def compile_program(
     log_density, arguments: tuple[np.ndarray, ...], size: int, *, rows: int, levels: int,
     stepper: Stepper = leapfrog.undivided,
 ):
-    """Compile the program for a density: at once for a diagonal metric, for another kind when a chain first has one.
+    """Compile the program for a density.
+
+    Beyond a few coordinates that is at once for a diagonal metric, and for one with directions when a chain first has
+    some; with few, one program serves both.
 
     Args:
         log_density: `(position (unconstrained,), arguments) -> scalar`, in JAX.
@@ -111,7 +114,9 @@ def compile_program(
                 programs[type(metric)] = _packed_program(jax, run, state, arguments)
         return programs[type(metric)]
 
-    program_for(flat(np.zeros(size)))
+    # With few coordinates directions cost next to nothing, and a second program would cost seconds.
+    ready = with_no_directions if size <= MAX_RANK else lambda metric: metric
+    program_for(ready(flat(np.zeros(size))))
 
     on_device: dict[int, tuple[np.ndarray, Any]] = {}
 
@@ -122,6 +127,7 @@ def compile_program(
         return on_device[id(array)][1]
 
     def call(chain: Chain, metric: Metric, order: Order, arguments) -> Chunk:
+        metric = ready(metric)
         program = program_for(metric)
         with jax.enable_x64(True):
             words = program.compiled(packed(jax, (chain, metric, order)), tuple(held(a) for a in arguments))
@@ -138,12 +144,15 @@ class _Packed(NamedTuple):
 
 
 def _packed_program(jax, run, state, arguments) -> _Packed:
-    given, result = packing_of(jax, state), packing_of(jax, jax.eval_shape(run, *state, arguments))
+    given, results = packing_of(jax, state), []
 
     def in_words(words, arguments):
-        return packed_in(jax, run(*given.unpacked_in(jax, words), arguments))
+        chunk = run(*given.unpacked_in(jax, words), arguments)
+        results.append(packing_of(jax, chunk))  # known only here, and tracing twice would cost as much again
+        return packed_in(jax, chunk)
 
-    return _Packed(jax.jit(in_words).lower(packed(jax, state), arguments).compile(), result)
+    compiled = jax.jit(in_words).lower(packed(jax, state), arguments).compile()
+    return _Packed(compiled, results[0])
 
 
 def _some_order(levels: int) -> Order:

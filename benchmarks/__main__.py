@@ -13,6 +13,7 @@ from benchmarks import (
     imports,
     logistic,
     million,
+    steps,
     varying,
 )
 from benchmarks.environment import HERE, facts, peers
@@ -22,6 +23,7 @@ JOBS = {
     "first_cell": first_cell.job,
     "eight_schools": eight_schools.job,
     "gradients": gradients.job,
+    "steps": steps.job,
     "varying": varying.job,
     "million": million.job,
     "logistic": logistic.job,
@@ -39,9 +41,9 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--repetitions", type=int, default=3, help="turns of every job that takes times")
     parser.add_argument("--import-repetitions", type=int, default=40, help="of every interpreter of imports")
-    parser.add_argument("--seeds", type=int, default=5, help="fits of every model of gradients and centring")
+    parser.add_argument("--seeds", type=int, default=5, help="fits of every model of gradients, steps and centring")
     parser.add_argument(
-        "--only", nargs="*", default=(), help="gradients, centring, varying: what contains one of these"
+        "--only", nargs="*", default=(), help="gradients, steps, centring, varying: what contains one of these"
     )
     given = parser.parse_args()
     unknown = sorted(set(given.jobs) - set(JOBS))

@@ -128,6 +128,18 @@ def test_the_seed_decides_and_the_number_of_cores_does_not():
     assert not np.array_equal(first, second)
 
 
+def test_nor_does_it_where_latents_are_drawn_back_after_a_chain():
+    rng = np.random.default_rng(3)
+    group, x, y = np.arange(24) % 4, rng.normal(size=24), rng.normal(size=24)
+    with pm.Model() as model:
+        s, t, sigma = (pm.HalfNormal(name, 1) for name in ("s", "t", "sigma"))
+        a, b = pm.Normal("a", 0, s, shape=4), pm.Normal("b", 0, t, shape=4)
+        pm.Normal("y", a[group] + b[group] * x, sigma, observed=y)
+    one, two = (pm.sample(40, model=model, **QUIET | {"cores": cores, "random_seed": 7}) for cores in (1, 2))
+    for name in ("s", "sigma", "a", "b"):
+        np.testing.assert_array_equal(one[name], two[name])
+
+
 @pytest.mark.parametrize("chains", [1, 3])
 def test_any_number_of_chains_and_no_warmup(chains):
     trace = pm.sample(5, model=schools(), **QUIET | {"chains": chains, "tune": 0})

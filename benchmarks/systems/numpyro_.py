@@ -54,7 +54,7 @@ def fits(job, numpyro, watch):
 
     data = {name: np.asarray(values, float) for name, values in eight_schools().items()}
     with watch("build"):
-        kernel = NUTS(lambda: MODELS[job.model](numpyro, **data), target_accept_prob=job.target_accept)
+        kernel = NUTS(lambda: MODELS[job.model](numpyro, **data), target_accept_prob=job.peers_target)
         mcmc = MCMC(
             kernel,
             num_warmup=job.tune,

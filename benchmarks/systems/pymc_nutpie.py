@@ -50,7 +50,7 @@ def fits(job, library, watch):
                 chains=job.chains,
                 cores=job.cores,
                 seed=seed,
-                target_accept=job.target_accept,
+                target_accept=job.peers_target,
                 progress_bar=False,
                 **job.options,
             )

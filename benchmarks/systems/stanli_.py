@@ -86,7 +86,7 @@ def fits(job, stanli, watch):
                 seed=seed,
                 warmup=job.tune,
                 samples=job.draws,
-                delta=job.target_accept,
+                delta=job.peers_target,
                 parallel_chains=job.cores,
                 refresh=0,
                 **job.options,

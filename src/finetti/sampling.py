@@ -35,7 +35,7 @@ def sample(
     tune: int = 1000,
     chains: int = 4,
     cores: int | None = None,
-    target_accept: float = 0.8,
+    target_accept: float | None = None,
     random_seed: int | Sequence[int] | None = None,
     progressbar: bool = True,
     initvals: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
@@ -57,7 +57,8 @@ def sample(
         tune: warmup transitions of each chain, not kept.
         chains: independent chains.
         cores: chains that run at the same time; by default as many as the machine has processors.
-        target_accept: mean acceptance rate the step size is tuned to, between 0 and 1.
+        target_accept: mean acceptance rate the step size is tuned to, between 0 and 1; by default 0.8, and 0.7 for
+            steps along a Gaussian (see `step`) where that is good enough to be used.
         random_seed: an int or ints; by default from the system, and noted in the trace.
         progressbar: show one, where there is a terminal or notebook.
         initvals: start values by variable name, for all chains, or one such mapping for each chain. Draws
@@ -156,13 +157,15 @@ def _checked(draws, tune, chains, cores, target_accept, max_treedepth, step) -> 
     for name, value, least in whole:
         if value is not None and (not _is_whole(value) or value < least):
             raise SamplingError(f"{name} must be a whole number, {least} or more; got {value!r}.")
-    if not isinstance(target_accept, (float, int, np.floating)) or not 0 < target_accept < 1:
+    known = target_accept is None or isinstance(target_accept, (float, int, np.floating))
+    if not known or (target_accept is not None and not 0 < target_accept < 1):
         raise SamplingError(f"target_accept must be a number between 0 and 1; got {target_accept!r}.")
     if not _is_whole(max_treedepth) or not 1 <= max_treedepth <= 20:
         raise SamplingError(f"max_treedepth must be a whole number from 1 to 20; got {max_treedepth!r}.")
     if not isinstance(step, str) or step not in ("split", "leapfrog", "walnuts"):
         raise SamplingError(f'step must be "auto", "split", "leapfrog" or "walnuts"; got {step!r}.')
-    return Settings(int(draws), int(tune), float(target_accept), int(max_treedepth), step)
+    target = None if target_accept is None else float(target_accept)
+    return Settings(int(draws), int(tune), target, int(max_treedepth), step)
 
 
 def _stepper(step: Any, geometry: Geometry) -> Any:

@@ -26,7 +26,7 @@ class SamplerHealth:
         max_treedepth: that depth (doublings).
         interrupted: whether the run was stopped early.
         draws_requested: draws asked for, over all chains.
-        step: "leapfrog" or "walnuts", see `sample`.
+        step: "split", "leapfrog" or "walnuts", see `sample`.
         sampler: the engine that drew: "nuts", "quadrature", "exact".
 
     Example:

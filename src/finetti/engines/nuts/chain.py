@@ -18,6 +18,7 @@ from finetti.errors import SamplingError
 
 FIRST_STEP = 0.1
 MAX_SEARCH = 100
+TARGET, TARGET_ALONG_GAUSSIAN = 0.8, 0.7  # acceptance, where none is asked for
 BREATH = 0.05  # seconds between two moments at which a chain can be shown or stopped
 
 
@@ -27,9 +28,15 @@ class Settings:
 
     draws: int = 1000
     tune: int = 1000
-    target_accept: float = 0.8
+    target_accept: float | None = None
     max_treedepth: int = 10
     step: str = "leapfrog"
+
+    def target(self, metric: Metric) -> float:
+        """The acceptance to tune to; along a trusted Gaussian longer steps halve the gradients of a trajectory."""
+        if self.target_accept is not None:
+            return self.target_accept
+        return TARGET_ALONG_GAUSSIAN if self.step == "split" and metric.trusted else TARGET
 
 
 @dataclass
@@ -120,7 +127,7 @@ class Runner:
 
     def __call__(self, chain: Chain, metric: Metric, mode: Mode, length: int) -> Chunk:
         order = Order(
-            np.int32(mode), np.int32(length), np.float64(self.settings.target_accept),
+            np.int32(mode), np.int32(length), np.float64(self.settings.target(metric)),
             np.int32(self.settings.max_treedepth),
         )  # fmt: skip
         return self.program(chain, metric, order, self.arguments)

@@ -90,7 +90,7 @@ def _facts(settings: Settings, logs: Sequence[ChainLog]) -> dict[str, Any]:
         "sampler": "nuts",
         "jax_version": version("jax"),
         "tuning_steps": settings.tune,
-        "target_accept": settings.target_accept,
+        "target_accept": max(settings.target(log.metric) for log in logs if log.metric is not None),
         "max_treedepth": settings.max_treedepth,
         "step": settings.step,
         "tuning_gradients": sum(log.tuning_gradients for log in logs),

@@ -88,7 +88,7 @@ def parse() -> tuple[Job, argparse.Namespace]:
     parser.add_argument("--tune", type=int, default=1000)
     parser.add_argument("--chains", type=int, default=4)
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--target-accept", type=float, help="by default each system's own: 0.8 everywhere but in finetti")
+    parser.add_argument("--target-accept", type=float, help="each system's own default if not given")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--options", type=json.loads, default={}, help="JSON, handed to the system's sampler")
     parser.add_argument("--save", type=Path, help="folder for the draws: <seed>.npz, one array per variable")

@@ -6,7 +6,7 @@ from pathlib import Path
 from benchmarks.process import System, effective_sizes, run
 
 CORES = 2
-SETTINGS = ("--draws", "1000", "--tune", "1000", "--chains", "4", "--target-accept", "0.8")
+SETTINGS = ("--draws", "1000", "--tune", "1000", "--chains", "4")
 SUSPECT = 4.5  # standard errors between two means, beyond which a fit is marked
 
 

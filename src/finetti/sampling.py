@@ -12,6 +12,8 @@ import numpy as np
 from finetti.density import Density, density_of
 from finetti.engines.drawn import Drawn
 from finetti.engines.exact import draw_exactly
+from finetti.engines.independence import draw_independently
+from finetti.engines.memory import keep_freed_memory
 from finetti.engines.nuts.chain import Settings
 from finetti.engines.start import checked_wishes
 from finetti.engines.threads import threads_for
@@ -47,8 +49,9 @@ def sample(
     """Draw from the posterior of a model.
 
     The model is first put into a geometry that is easy to sample: Gaussian latents are integrated out exactly and
-    drawn back; where no more than two unknowns are left, draws are independent and there is no Markov chain; all else
-    is sampled with NUTS. `print(trace.geometry)` tells what was done. Chains run on threads of this process;
+    drawn back; where one or two unknowns are left, draws are independent and there is no Markov chain; where a few are
+    left, the chain's proposals come from a distribution fitted to their posterior; all else is sampled with NUTS.
+    `print(trace.geometry)` tells what was done. Chains run on threads of this process;
     the same seed gives the same draws whatever the number of cores. Ctrl-C returns what has been drawn, marked by the
     attribute `interrupted`.
 
@@ -69,7 +72,8 @@ def sample(
             "leapfrog": in one leapfrog step of a fixed length. "walnuts": in as many shorter leapfrog steps as the
             curvature on the way asks for, so that a chain gets into a funnel's neck and out again; on a model
             without a funnel it costs up to a fifth more gradients for the same precision. "auto": "split", and
-            "leapfrog" with `geometry="as_written"`. It matters only where there is a chain.
+            "leapfrog" with `geometry="as_written"`. Named, it also asks for NUTS where proposals would serve; with
+            one or two unknowns left it does not matter.
         geometry: "auto"; "as_written" for plain NUTS on the model as it stands; or a mapping from a variable's name to
             "centered", "noncentered" or "sampled", which keeps that variable in the chain.
         model: by default the one being written.
@@ -105,7 +109,8 @@ def sample(
     density = density_of(model, planned.block, planned.coordinates)
     checked_wishes(density, initvals, chains)
     options = {"cores": cores, "progressbar": progressbar, "initvals": initvals}
-    drawn = _draw(density, settings, seeds, rng, without_chain=geometry != AS_WRITTEN, **options)
+    keep_freed_memory()
+    drawn = _draw(density, settings, seeds, rng, rewritten=geometry != AS_WRITTEN, step=step, **options)
     if drawn is None:
         planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
         settings = replace(settings, step=_stepper(step, AS_WRITTEN))
@@ -116,9 +121,12 @@ def sample(
     return trace
 
 
-def _draw(density: Density, settings: Settings, seeds, rng, *, without_chain: bool, **options: Any) -> Drawn | None:
+def _draw(density: Density, settings: Settings, seeds, rng, *, rewritten: bool, step: str, **options) -> Drawn | None:
     """Draws by the engine that fits; None where rounding spoils the density with its latents integrated out."""
-    drawn = draw_exactly(density, len(seeds), settings.draws, rng) if without_chain else None
+    drawn = draw_exactly(density, len(seeds), settings.draws, rng) if rewritten else None
+    if drawn is None and rewritten and step == "auto":
+        threads = threads_for(len(seeds), options["cores"])
+        drawn = draw_independently(density, seeds, settings.draws, rng, threads=threads)
     try:
         drawn = drawn or _by_nuts(density, settings, seeds, **options)
     except SamplingError:

@@ -7,13 +7,14 @@ import time
 import numpy as np
 
 from finetti.density import Density
+from finetti.engines.batches import Batches
 from finetti.engines.drawn import Drawn
 from finetti.engines.quadrature import Grid, on_grid
 from finetti.engines.start import start_points
 
 MAX_COORDINATES = 2
-WORK = 400_000_000  # numbers touched by all evaluations together, at most, before a chain is the better way
-BATCH = 2_000_000  # numbers held at once
+WORK = 20_000_000  # numbers touched by all evaluations together, at most, before a chain is the better way
+FEW = 5_000  # evaluations that are made in any case
 
 
 def draw_exactly(density: Density, chains: int, draws: int, rng: np.random.Generator) -> Drawn | None:
@@ -30,12 +31,12 @@ def draw_exactly(density: Density, chains: int, draws: int, rng: np.random.Gener
     began = time.perf_counter()
     if density.size == 0:
         return _nothing_left(density, chains, draws)
-    width = _width(density)
-    grid = _grid(density, width, rng)
+    evaluate = Batches(density)
+    grid = _grid(evaluate, rng)
     if grid is None or not grid.good:
         return None
     flat = grid.draw(chains * draws, rng)
-    log_density = _evaluate(density, width)(flat).reshape(chains, draws)
+    log_density = evaluate(flat).reshape(chains, draws)
     facts = {
         "sampler": "quadrature",
         "sampling_time": time.perf_counter() - began,
@@ -63,26 +64,6 @@ def _statistics(log_density: np.ndarray) -> dict[str, np.ndarray]:
     return {"lp": log_density, "diverging": np.zeros(log_density.shape, bool)}
 
 
-def _width(density: Density) -> int:
-    """Numbers touched by one evaluation, about."""
-    width = sum(argument.size for argument in density.arguments.values())
-    if density.gaussian is not None:
-        width = density.gaussian.layout.entries + max((n.size for n in density.gaussian.nodes), default=1)
-        width += sum(rows.products.size for rows in density.gaussian.varying)
-    return max(width, max((node.size for node in density.randoms), default=1), 1)
-
-
-def _grid(density: Density, width: int, rng: np.random.Generator) -> Grid | None:
-    (start, _), = start_points(density, [rng], None)  # fmt: skip
-    return on_grid(_evaluate(density, width), start, most=WORK // width)
-
-
-def _evaluate(density: Density, width: int):
-    arguments = density.batched_arguments()
-    size = max(1, BATCH // width)
-
-    def evaluate(points: np.ndarray) -> np.ndarray:
-        parts = [density(points[k : k + size], arguments, lead=1) for k in range(0, len(points), size)]
-        return np.concatenate([np.broadcast_to(p, (min(size, len(points) - k * size),)) for k, p in enumerate(parts)])
-
-    return evaluate
+def _grid(evaluate: Batches, rng: np.random.Generator) -> Grid | None:
+    (start, _), = start_points(evaluate.density, [rng], None)  # fmt: skip
+    return on_grid(evaluate, start, most=max(FEW, WORK // evaluate.width))

@@ -71,14 +71,13 @@ def on_grid(evaluate: Evaluate, start: np.ndarray, *, most: float = np.inf) -> G
     """
     count = _Counting(evaluate, most)
     try:
-        modes = [_climb(count, start + shift) for shift in _shifts(len(start))]
-        heights = np.array([count(mode[None])[0] for mode in modes])
+        modes, heights = _climb(count, start + _shifts(len(start)))
         mode = modes[int(heights.argmax())]
         turn = _curvature(count, mode) if np.isfinite(heights.max()) else None
         if turn is None:
             return None
-        high = [other for other, height in zip(modes, heights, strict=True) if height > heights.max() - DROP]
-        places = np.linalg.solve(turn, np.transpose(high) - mode[:, None])
+        high = modes[heights > heights.max() - DROP]
+        places = np.linalg.solve(turn, (high - mode).T)
         ends = _ends(count, mode, turn, places)
         if ends is None or (places < ends[:, :1]).any() or (places > ends[:, 1:]).any():
             return None
@@ -112,20 +111,25 @@ class _Counting:
         return np.where(np.isfinite(values), values, -np.inf)
 
 
-def _climb(evaluate: Evaluate, start: np.ndarray) -> np.ndarray:
-    """The highest point found by looking around on ever smaller scales (a compass search)."""
-    best, height, scale = start, evaluate(start[None])[0], 2.0
-    compass = np.array(np.meshgrid(*[[-1.0, -0.5, 0.0, 0.5, 1.0]] * len(start))).reshape(len(start), -1).T
+def _climb(evaluate: Evaluate, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """From each start (start, coordinate) the highest point found by looking around on ever smaller scales, its height.
+
+    A compass search; all of them step together, because a call costs more than the points in it.
+    """
+    d = starts.shape[1]
+    best, height, scale = starts.copy(), evaluate(starts), np.full(len(starts), 2.0)
+    compass = np.array(np.meshgrid(*[[-1.0, -0.5, 0.0, 0.5, 1.0]] * d)).reshape(d, -1).T
     for _ in range(200):
-        around = best + scale * compass
-        values = evaluate(around)
-        if values.max() > height:
-            best, height = around[values.argmax()], values.max()
-        else:
-            scale /= 3.0
-        if scale < 1e-4:
+        going = np.flatnonzero(scale >= 1e-4)
+        if not going.size:
             break
-    return best
+        around = best[going, None] + scale[going, None, None] * compass
+        values = evaluate(around.reshape(-1, d)).reshape(around.shape[:2])
+        top, highest = values.argmax(axis=1), values.max(axis=1)
+        up = highest > height[going]
+        best[going[up]], height[going[up]] = around[up, top[up]], highest[up]
+        scale[going[~up]] /= 3.0
+    return best, height
 
 
 def _curvature(evaluate: Evaluate, mode: np.ndarray, step: float = 0.05) -> np.ndarray | None:

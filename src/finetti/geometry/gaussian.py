@@ -194,9 +194,13 @@ class Values:
 
     def shared_entries(self, weights: list[Any], start: int, stop: int) -> Any:
         """(draw, entry) from the rows with shared factors: of few rows of the table, for most have no entry here."""
-        shared, table = self.block.shared, self.arrays[self.block.shared.place]
-        total = self.xp.zeros((1,) * self.lead + (stop - start,))
-        for k in np.flatnonzero((shared.table[:, start:stop] != 0).any(axis=1)):
+        xp, shared, table = self.xp, self.block.shared, self.arrays[self.block.shared.place]
+        used = np.flatnonzero((shared.table[:, start:stop] != 0).any(axis=1))
+        if xp is NUMPY and self.lead and len(used):
+            stacked = np.stack(np.broadcast_arrays(*(weights[k] for k in used)), axis=-1)
+            return np.matmul(stacked, table[used, start:stop])
+        total = xp.zeros((1,) * self.lead + (stop - start,))
+        for k in used:
             total = total + weights[k][..., None] * table[k, start:stop]
         return total
 

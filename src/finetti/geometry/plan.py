@@ -43,7 +43,7 @@ class Plan:
     Args:
         decisions: one for each unknown, in the order they were written.
         block: the linear-Gaussian block, if there is one.
-        engine: "quadrature", "nuts", or "nuts or quadrature" before it is known which.
+        engine: "exact", "quadrature", "independence" or "nuts"; before it is known which, all that may be.
         coordinates: of variables that stay in the chain, where they are not the support's own.
         notes: what the engines had to say afterwards.
     """
@@ -118,7 +118,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
             raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")
     reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
     decisions = tuple(_decision(node, members, reasons) for node in model.free)
-    return Plan(decisions, block, "nuts or quadrature", {**bends(kept), **found})
+    return Plan(decisions, block, "quadrature, independence or nuts", {**bends(kept), **found})
 
 
 def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:

@@ -1,0 +1,51 @@
+"""A log density at many points, in NumPy: in batches that fit the cache, on threads."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from finetti.density import Density
+
+BATCH = 1_000_000  # numbers that one batch's evaluation holds in its widest arrays, about
+MOST_POINTS = 1024  # of a batch; more save no time
+
+
+class Batches:
+    """The log density of points (point, coordinate); -inf where it is not finite.
+
+    Args:
+        density: of the model.
+        threads: on which batches are evaluated; values do not depend on how many.
+    """
+
+    def __init__(self, density: Density, threads: int = 1):
+        self.density, self.threads, self.width = density, threads, _width(density)
+        self.arguments = density.batched_arguments()
+        self.points = min(MOST_POINTS, max(1, BATCH // self.width))
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        values = np.empty(len(points))
+        slices = [slice(k, k + self.points) for k in range(0, len(points), self.points)]
+
+        def fill(part: slice) -> None:
+            with np.errstate(all="ignore"):
+                values[part] = self.density(points[part], self.arguments, lead=1)
+
+        if len(slices) > 1 and self.threads > 1:
+            with ThreadPoolExecutor(self.threads) as pool:
+                list(pool.map(fill, slices))
+        else:
+            for part in slices:
+                fill(part)
+        return np.where(np.isfinite(values), values, -np.inf)
+
+
+def _width(density: Density) -> int:
+    """Numbers touched by one evaluation, about."""
+    width = sum(argument.size for argument in density.arguments.values())
+    if density.gaussian is not None:
+        width = density.gaussian.layout.entries + max((n.size for n in density.gaussian.nodes), default=1)
+        width += sum(rows.products.size for rows in density.gaussian.varying)
+    return max(width, max((node.size for node in density.randoms), default=1), 1)

@@ -1,0 +1,157 @@
+"""Few hyperparameters: a Markov chain whose proposals do not depend on where it is, and resemble the posterior.
+
+With its latents integrated out, a model often has three to eight unknowns left: standard deviations and correlations.
+A distribution fitted to their posterior then resembles it so closely that nearly every proposal can be accepted. The
+chain corrects for the rest and is exact whatever the fit; how fast it mixes is bounded by the largest weight, posterior
+over proposal (Mengersen, Tweedie 1996, Annals of Statistics 24, theorem 2.1). There are no gradients, and nothing is
+compiled.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from finetti.density import Density
+from finetti.engines.batches import Batches
+from finetti.engines.drawn import Drawn
+from finetti.engines.proposal import ROUNDS, Fit, Proposal, fitted_proposal, pilot_size
+from finetti.engines.start import start_points
+
+MAX_COORDINATES = 8
+EFFICIENCY = 0.7  # of the proposals, at least
+HEAVIEST = 50.0  # weight of a draw at most, over the mean weight
+WORK = 400_000_000  # numbers touched by all evaluations together, at most, before NUTS is the better way
+STARTS, SPREAD = 4, 3.0  # points from which modes are looked for, and how far they are apart
+UNKEPT = 100  # transitions of each chain before its first draw
+BLOCK = 1000  # draws of each chain between two moments at which Ctrl-C loses nothing
+
+
+def draw_independently(
+    density: Density, seeds: Sequence[np.random.SeedSequence], draws: int, rng: np.random.Generator, *, threads: int
+) -> Drawn | None:
+    """Draws by proposals from a fitted distribution; None where it does not resemble the posterior closely enough.
+
+    Args:
+        density: of a model with latents integrated out.
+        seeds: one for each chain.
+        draws: of each chain.
+        rng: for the fit.
+        threads: to evaluate the density on; the draws are the same on any number.
+
+    Raises:
+        KeyboardInterrupt: at Ctrl-C before there are draws; later they are kept.
+    """
+    evaluate = Batches(density, threads)
+    planned = ROUNDS * pilot_size(density.size) + len(seeds) * (draws + UNKEPT)
+    if density.gaussian is None or density.size > MAX_COORDINATES or planned * evaluate.width > WORK:
+        return None
+    began = time.perf_counter()
+    fit = fitted_proposal(evaluate, _starts(density, rng), rng)
+    if fit is None or fit.efficiency < EFFICIENCY:
+        return None
+    walk = _Walk(fit.proposal, evaluate, [np.random.default_rng(seed) for seed in seeds])
+    interrupted = walk.go_on(draws)
+    if walk.heaviest > HEAVIEST:
+        return None
+    position, lp, acceptance = walk.kept()
+    evaluations = fit.evaluations + walk.evaluations
+    facts = {
+        "sampler": "independence",
+        "sampling_time": time.perf_counter() - began,
+        "proposal_efficiency": fit.efficiency,
+        "evaluations": evaluations,
+        "interrupted": interrupted,
+    }
+    statistics = {"lp": lp, "acceptance_rate": acceptance, "diverging": np.zeros(lp.shape, bool)}
+    return Drawn(position, statistics, facts, (_told(fit, evaluations, acceptance),))
+
+
+def _told(fit: Fit, evaluations: int, acceptance: np.ndarray) -> str:
+    return (
+        f"{evaluations:,} evaluations; proposals from a distribution fitted to the posterior, {fit.efficiency:.0%} as good "
+        f"as its own draws when weighted; {acceptance.mean():.0%} of them accepted"
+    )
+
+
+def _starts(density: Density, rng: np.random.Generator) -> np.ndarray:
+    """The first start of a chain, and others around it."""
+    (first, _), = start_points(density, [rng], None)  # fmt: skip
+    return first + SPREAD * np.concatenate([np.zeros((1, density.size)), rng.normal(size=(STARTS - 1, density.size))])
+
+
+class Steps(NamedTuple):
+    """States of all chains: position (chain, draw, coordinate), and (chain, draw) log density and log weight."""
+
+    position: np.ndarray
+    lp: np.ndarray
+    log_weight: np.ndarray
+
+    def at(self, index: Any) -> Steps:
+        """The states at an index of chains and draws."""
+        return Steps(*(part[index] for part in self))
+
+
+class _Walk:
+    """All chains, block by block: proposals are evaluated together, for a call costs more than the points in it."""
+
+    def __init__(self, proposal: Proposal, evaluate: Batches, rngs: list[np.random.Generator]):
+        self.proposal, self.evaluate, self.rngs = proposal, evaluate, rngs
+        self.blocks: list[tuple[Steps, np.ndarray]] = []
+        self.heaviest, self.evaluations = 0.0, 0
+        self.now = self._proposed(1)
+        self._advance(UNKEPT)
+        self.blocks.clear()
+
+    def go_on(self, draws: int) -> bool:
+        """`draws` more of every chain; whether that was interrupted, after at least one block."""
+        try:
+            for start in range(0, draws, BLOCK):
+                self._advance(min(BLOCK, draws - start))
+        except KeyboardInterrupt:
+            if not self.blocks:
+                raise
+            return True
+        return False
+
+    def kept(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Position, log density and acceptance rate of all draws kept."""
+        steps, acceptance = zip(*self.blocks, strict=True)
+        parts = [s.position for s in steps], [s.lp for s in steps], acceptance
+        position, lp, rate = (np.concatenate(part, axis=1) for part in parts)
+        return position, lp, rate
+
+    def _proposed(self, n: int) -> Steps:
+        """`n` proposals for every chain."""
+        position = np.stack([self.proposal.draw(n, rng) for rng in self.rngs])
+        flat = position.reshape(-1, position.shape[-1])
+        self.evaluations += len(flat)
+        lp = self.evaluate(flat)
+        log_weight = lp - self.proposal.log_density(flat)
+        return Steps(position, lp.reshape(-1, n), log_weight.reshape(-1, n))
+
+    def _advance(self, n: int) -> None:
+        new = self._proposed(n)
+        log_uniform = np.log([rng.random(n) for rng in self.rngs])
+        states = Steps(*(np.concatenate(parts, axis=1) for parts in zip(self.now, new, strict=True)))
+        walks = [_accepted(*pair) for pair in zip(states.log_weight, log_uniform, strict=True)]
+        kept = states.at((np.arange(len(walks))[:, None], np.array(walks)))
+        before = np.concatenate([self.now.log_weight, kept.log_weight[:, :-1]], axis=1)
+        rate = np.exp(np.minimum(new.log_weight - before, 0.0))
+        top = new.log_weight.max()
+        self.heaviest = max(self.heaviest, float(1.0 / np.exp(new.log_weight - top).mean()))
+        self.blocks.append((kept, rate))
+        self.now = kept.at((slice(None), slice(-1, None)))
+
+
+def _accepted(log_weight: np.ndarray, log_uniform: np.ndarray) -> list[int]:
+    """Where a chain is after each proposal; it begins at the first of the log weights, the others are proposed."""
+    weights, present, path = log_weight.tolist(), 0, []
+    for proposed, threshold in enumerate(log_uniform.tolist(), start=1):
+        if threshold < weights[proposed] - weights[present]:
+            present = proposed
+        path.append(present)
+    return path

@@ -12,7 +12,7 @@ import numpy as np
 from finetti.density import Density, density_of
 from finetti.engines.drawn import Drawn
 from finetti.engines.exact import draw_exactly
-from finetti.engines.independence import draw_independently
+from finetti.engines.independence.chain import draw_independently
 from finetti.engines.memory import keep_freed_memory
 from finetti.engines.nuts.chain import Settings
 from finetti.engines.start import checked_wishes

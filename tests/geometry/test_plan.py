@@ -37,7 +37,7 @@ def test_the_plan_in_words():
         "mu     integrated out  linear and Gaussian given the rest; one fewer to sample; drawn back exactly",
         "tau    sampled         its prior is HalfCauchy, not Normal",
         "theta  integrated out  linear and Gaussian given the rest; 4 fewer to sample; drawn back exactly",
-        "engine: nuts or quadrature",
+        "engine: quadrature, else independence, else nuts",
     ]
     assert repr(pm.plan(schools())) == str(pm.plan(schools()))
 
@@ -56,7 +56,7 @@ def test_the_plan_as_html_escapes_what_it_shows():
         pm.Poisson("y", np.exp(a), observed=3)
     html = pm.plan(model)._repr_html_()
     assert "a&lt;b&gt;&amp;" in html and "<b>" not in html
-    assert html.count("<tr>") == 2 and "engine: nuts or quadrature" in html
+    assert html.count("<tr>") == 2 and "engine: quadrature, else nuts" in html
 
 
 def test_the_method_of_the_model_is_the_function():

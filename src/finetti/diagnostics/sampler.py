@@ -27,7 +27,7 @@ class SamplerHealth:
         interrupted: whether the run was stopped early.
         draws_requested: draws asked for, over all chains.
         step: "split", "leapfrog" or "walnuts", see `sample`.
-        sampler: the engine that drew: "nuts", "quadrature", "exact".
+        sampler: the engine that drew: "nuts", "independence", "quadrature", "exact".
 
     Example:
         >>> SamplerHealth(draws=20_000, chains=4, divergences=0).line()
@@ -121,7 +121,7 @@ def sampler_health(
         interrupted: whether the run was stopped early.
         draws_requested: draws asked for, over all chains.
         step: how a trajectory gets from point to point, as in `sample`.
-        sampler: the engine that drew: "nuts", "quadrature", "exact".
+        sampler: the engine that drew: "nuts", "independence", "quadrature", "exact".
 
     Returns:
         The counts, None for statistics not given.
@@ -198,6 +198,8 @@ def _reassurance(health: SamplerHealth) -> list[str]:
     """One sentence of what was recorded and is as it should be."""
     if health.sampler in WITHOUT_CHAIN:
         return [f"{_number(health.draws, 'independent draw')}: there is no Markov chain to go astray."]
+    if health.sampler == "independence":
+        return [f"{_number(health.draws, 'draw')} by proposals fitted to the posterior: no trajectories to go astray."]
     clauses = []
     if health.divergences == 0:
         clauses.append(f"no divergences in {_number(health.draws, 'draw')}")

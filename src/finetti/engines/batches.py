@@ -17,7 +17,7 @@ class Batches:
 
     Args:
         density: of the model.
-        threads: on which batches are evaluated; values do not depend on how many.
+        threads: for batches; values do not depend on how many there are.
     """
 
     def __init__(self, density: Density, threads: int = 1):
@@ -26,19 +26,17 @@ class Batches:
         self.points = min(MOST_POINTS, max(1, BATCH // self.width))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
-        values = np.empty(len(points))
-        slices = [slice(k, k + self.points) for k in range(0, len(points), self.points)]
-
-        def fill(part: slice) -> None:
-            with np.errstate(all="ignore"):
-                values[part] = self.density(points[part], self.arguments, lead=1)
-
-        if len(slices) > 1 and self.threads > 1:
-            with ThreadPoolExecutor(self.threads) as pool:
-                list(pool.map(fill, slices))
+        batches = [points[k : k + self.points] for k in range(0, len(points), self.points)]
+        if self.threads == 1 or len(batches) < 2:
+            parts = [self._of(batch) for batch in batches]
         else:
-            for part in slices:
-                fill(part)
+            with ThreadPoolExecutor(self.threads) as pool:
+                parts = list(pool.map(self._of, batches))
+        return np.concatenate(parts)
+
+    def _of(self, points: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            values = np.broadcast_to(self.density(points, self.arguments, lead=1), len(points))
         return np.where(np.isfinite(values), values, -np.inf)
 
 

@@ -11,8 +11,8 @@ from finetti.engines.batches import Batches
 from finetti.engines.drawn import Drawn
 from finetti.engines.quadrature import Grid, on_grid
 from finetti.engines.start import start_points
+from finetti.geometry.plan import ON_A_GRID
 
-MAX_COORDINATES = 2
 WORK = 20_000_000  # numbers touched by all evaluations together, at most, before a chain is the better way
 FEW = 5_000  # evaluations that are made in any case
 
@@ -26,7 +26,7 @@ def draw_exactly(density: Density, chains: int, draws: int, rng: np.random.Gener
         draws: of each chain.
         rng: source of random numbers.
     """
-    if density.size > MAX_COORDINATES:
+    if density.size > ON_A_GRID:
         return None
     began = time.perf_counter()
     if density.size == 0:

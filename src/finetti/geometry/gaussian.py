@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,11 @@ class Shared:
     pairs: np.ndarray
     table: np.ndarray
     place: Node
+
+    @cached_property
+    def present(self) -> np.ndarray:
+        """(pair, entry) where the table is not 0."""
+        return self.table != 0
 
 
 @dataclass(frozen=True)
@@ -181,8 +187,8 @@ class Values:
         value = self.flat[node][..., index]
         return value if power == 1 else 1.0 / value
 
-    def pair_weights(self) -> list[Any]:
-        """(draw,) the product of two coefficients, for each row of the shared table."""
+    def pair_weights(self) -> Any:
+        """The product of two coefficients for each row of the shared table: (draw, row), or one (draw,) for each."""
         shared, one = self.block.shared, self.xp.ones((1,) * self.lead)
         coefficients = []
         for product in shared.coefficients:
@@ -190,16 +196,21 @@ class Values:
             for node, power, element in product:
                 value = value * self._power(node, power, element)
             coefficients.append(value)
-        return [coefficients[a] * coefficients[b] for a, b in shared.pairs]
+        weights = [coefficients[a] * coefficients[b] for a, b in shared.pairs]
+        return np.stack(np.broadcast_arrays(*weights), axis=-1) if self.by_matrices and weights else weights
 
-    def shared_entries(self, weights: list[Any], start: int, stop: int) -> Any:
+    @property
+    def by_matrices(self) -> bool:
+        """Whether matrix products are the quick way: over many draws; a compiled program fuses sums."""
+        return self.xp is NUMPY and self.lead > 0
+
+    def shared_entries(self, weights: Any, start: int, stop: int) -> Any:
         """(draw, entry) from the rows with shared factors: of few rows of the table, for most have no entry here."""
-        xp, shared, table = self.xp, self.block.shared, self.arrays[self.block.shared.place]
-        used = np.flatnonzero((shared.table[:, start:stop] != 0).any(axis=1))
-        if xp is NUMPY and self.lead and len(used):
-            stacked = np.stack(np.broadcast_arrays(*(weights[k] for k in used)), axis=-1)
-            return np.matmul(stacked, table[used, start:stop])
-        total = xp.zeros((1,) * self.lead + (stop - start,))
+        shared, table = self.block.shared, self.arrays[self.block.shared.place]
+        used = shared.present[:, start:stop].any(axis=1).nonzero()[0]
+        if self.by_matrices and len(used):
+            return np.matmul(weights[:, used], table[used, start:stop])
+        total = self.xp.zeros((1,) * self.lead + (stop - start,))
         for k in used:
             total = total + weights[k][..., None] * table[k, start:stop]
         return total

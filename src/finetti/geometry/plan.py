@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from html import escape
 
 from finetti.errors import ModelError, unknown_name
+from finetti.geometry.constrain import blocks_of
 from finetti.geometry.coordinates import Coordinates
 from finetti.geometry.gaussian import GaussianBlock
 from finetti.geometry.layout import TooLarge
@@ -18,6 +19,7 @@ from finetti.model.graph import Node, Random, label
 
 AUTO, AS_WRITTEN = "auto", "as_written"
 SAMPLED = ("sampled", "centered", "noncentered")
+ON_A_GRID, BY_PROPOSALS = 2, 8  # unconstrained coordinates left at most
 Geometry = str | Mapping[str, str]
 
 
@@ -43,7 +45,7 @@ class Plan:
     Args:
         decisions: one for each unknown, in the order they were written.
         block: the linear-Gaussian block, if there is one.
-        engine: "exact", "quadrature", "independence" or "nuts"; before it is known which, all that may be.
+        engine: "exact", "quadrature", "independence" or "nuts"; before sampling, those that will be tried, in order.
         coordinates: of variables that stay in the chain, where they are not the support's own.
         notes: what the engines had to say afterwards.
     """
@@ -118,7 +120,17 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
             raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")
     reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
     decisions = tuple(_decision(node, members, reasons) for node in model.free)
-    return Plan(decisions, block, "quadrature, independence or nuts", {**bends(kept), **found})
+    left = sum(piece.size for piece in blocks_of(kept))
+    return Plan(decisions, block, _engines(left, block), {**bends(kept), **found})
+
+
+def _engines(left: int, block: GaussianBlock | None) -> str:
+    """The engines that may draw `left` coordinates, in the order in which they are tried."""
+    if left == 0:
+        return "exact"
+    grid = ["quadrature"] if left <= ON_A_GRID else []
+    proposals = ["independence"] if block and left <= BY_PROPOSALS else []
+    return ", else ".join([*grid, *proposals, "nuts"])
 
 
 def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:

@@ -18,12 +18,12 @@ import numpy as np
 from finetti.density import Density
 from finetti.engines.batches import Batches
 from finetti.engines.drawn import Drawn
-from finetti.engines.proposal import ROUNDS, Fit, Proposal, fitted_proposal, pilot_size
+from finetti.engines.independence.proposal import ROUNDS, Fit, Proposal, fitted_proposal, pilot_size
 from finetti.engines.start import start_points
+from finetti.geometry.plan import BY_PROPOSALS
 
-MAX_COORDINATES = 8
 EFFICIENCY = 0.7  # of the proposals, at least
-HEAVIEST = 50.0  # weight of a draw at most, over the mean weight
+HEAVIEST = 50.0  # weight in the first block at most, over the mean weight
 WORK = 400_000_000  # numbers touched by all evaluations together, at most, before NUTS is the better way
 STARTS, SPREAD = 4, 3.0  # points from which modes are looked for, and how far they are apart
 UNKEPT = 100  # transitions of each chain before its first draw
@@ -47,16 +47,17 @@ def draw_independently(
     """
     evaluate = Batches(density, threads)
     planned = ROUNDS * pilot_size(density.size) + len(seeds) * (draws + UNKEPT)
-    if density.gaussian is None or density.size > MAX_COORDINATES or planned * evaluate.width > WORK:
+    if density.gaussian is None or density.size > BY_PROPOSALS or planned * evaluate.width > WORK:
         return None
     began = time.perf_counter()
     fit = fitted_proposal(evaluate, _starts(density, rng), rng)
     if fit is None or fit.efficiency < EFFICIENCY:
         return None
     walk = _Walk(fit.proposal, evaluate, [np.random.default_rng(seed) for seed in seeds])
-    interrupted = walk.go_on(draws)
-    if walk.heaviest > HEAVIEST:
+    interrupted = walk.go_on(min(draws, BLOCK))
+    if walk.heaviest > HEAVIEST and not interrupted:
         return None
+    interrupted = interrupted or walk.go_on(draws - BLOCK)
     position, lp, acceptance = walk.kept()
     evaluations = fit.evaluations + walk.evaluations
     facts = {
@@ -72,8 +73,8 @@ def draw_independently(
 
 def _told(fit: Fit, evaluations: int, acceptance: np.ndarray) -> str:
     return (
-        f"{evaluations:,} evaluations; proposals from a distribution fitted to the posterior, {fit.efficiency:.0%} as good "
-        f"as its own draws when weighted; {acceptance.mean():.0%} of them accepted"
+        f"{evaluations:,} evaluations; proposals come from a distribution fitted to the posterior, whose draws, "
+        f"weighted, are worth {fit.efficiency:.0%} of its own; {acceptance.mean():.0%} were accepted"
     )
 
 

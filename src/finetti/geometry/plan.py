@@ -19,7 +19,7 @@ from finetti.model.graph import Node, Random, label
 
 AUTO, AS_WRITTEN = "auto", "as_written"
 SAMPLED = ("sampled", "centered", "noncentered")
-ON_A_GRID, BY_PROPOSALS = 2, 8  # unconstrained coordinates left at most
+ON_A_GRID, BY_PROPOSALS = 2, 12  # unconstrained coordinates left at most
 Geometry = str | Mapping[str, str]
 
 

@@ -1,6 +1,6 @@
 """Few hyperparameters: a Markov chain whose proposals do not depend on where it is, and resemble the posterior.
 
-With its latents integrated out, a model often has three to eight unknowns left: standard deviations and correlations.
+With its latents integrated out, a model often has three to twelve unknowns left: standard deviations and correlations.
 A distribution fitted to their posterior then resembles it so closely that nearly every proposal can be accepted. The
 chain corrects for the rest and is exact whatever the fit; how fast it mixes is bounded by the largest weight, posterior
 over proposal (Mengersen, Tweedie 1996, Annals of Statistics 24, theorem 2.1). There are no gradients, and nothing is
@@ -22,9 +22,9 @@ from finetti.engines.independence.proposal import ROUNDS, Fit, Proposal, fitted_
 from finetti.engines.start import start_points
 from finetti.geometry.plan import BY_PROPOSALS
 
-EFFICIENCY = 0.7  # of the proposals, at least
+EFFICIENCY = 0.6  # of the proposals, at least
 HEAVIEST = 50.0  # weight in the first block at most, over the mean weight
-WORK = 400_000_000  # numbers touched by all evaluations together, at most, before NUTS is the better way
+WORK = 150_000_000  # numbers touched by the evaluations of the fit, at most
 STARTS, SPREAD = 4, 3.0  # points from which modes are looked for, and how far they are apart
 UNKEPT = 100  # transitions of each chain before its first draw
 BLOCK = 1000  # draws of each chain between two moments at which Ctrl-C loses nothing
@@ -46,8 +46,8 @@ def draw_independently(
         KeyboardInterrupt: at Ctrl-C before there are draws; later they are kept.
     """
     evaluate = Batches(density, threads)
-    planned = ROUNDS * pilot_size(density.size) + len(seeds) * (draws + UNKEPT)
-    if density.gaussian is None or density.size > BY_PROPOSALS or planned * evaluate.width > WORK:
+    work = ROUNDS * pilot_size(density.size) * evaluate.width
+    if density.gaussian is None or density.size > BY_PROPOSALS or work > WORK:
         return None
     began = time.perf_counter()
     fit = fitted_proposal(evaluate, _starts(density, rng), rng)

@@ -49,8 +49,8 @@ def jax_cache_variables(folder: Path) -> dict[str, str]:
 
 
 def environment(system: System, cache: Path | None) -> dict[str, str]:
-    """The variables of the process, without the clock."""
-    variables = dict(os.environ)
+    """The variables of the process, without the clock. Sources are compiled once, as an installer compiles them."""
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     if cache is not None:
         variables |= cache_variables(cache)
         variables |= {} if system.own else jax_cache_variables(cache)

@@ -23,7 +23,7 @@ from finetti.geometry.plan import AS_WRITTEN, Geometry, Plan, plan
 from finetti.model.context import Model
 from finetti.trace import Trace
 
-TOLERANCE, CHECKED = 1e-4, 500  # nats that rounding may cost the log density, and draws at which that is looked at
+TOLERANCE, CHECKED = 1e-4, 200  # nats that rounding may cost the log density, and draws at which that is looked at
 TOO_PRECISE = (
     "latents were not integrated out: the data fix them so much more closely than their priors that rounding would "
     "spoil the marginal density; the model was sampled as written"

@@ -21,6 +21,7 @@ from finetti.engines.independence.chain import _accepted, _Walk, draw_independen
 from finetti.engines.independence.mixture import Mixture, fitted, joined, one
 from finetti.engines.independence.modes import modes_from
 from finetti.engines.independence.proposal import (
+    Fit,
     Margins,
     Proposal,
     efficiency_of,
@@ -217,7 +218,9 @@ def test_the_walk_is_the_textbooks(seed):
 def test_a_poor_proposal_changes_how_fast_but_not_what():
     """A normal law by proposals half a standard deviation off and half as wide again."""
     proposal = Proposal(unmapped(1), one(np.array([0.5]), np.array([[1.5]])))
-    walk = _Walk(proposal, lambda x: -0.5 * x[:, 0] ** 2, [np.random.default_rng(k) for k in range(4)])
+    points = proposal.draw(40, np.random.default_rng(9))
+    fit = Fit(proposal, points, -0.5 * points[:, 0] ** 2, 0.7, 40)
+    walk = _Walk(fit, lambda x: -0.5 * x[:, 0] ** 2, [np.random.default_rng(k) for k in range(4)])
     walk.go_on(5000)
     position, lp, rate = walk.kept()
     x = position[..., 0]
@@ -328,10 +331,10 @@ def test_an_interrupted_run_keeps_its_draws(monkeypatch):
     calls = itertools.count()
     advance = _Walk._advance
 
-    def interrupted(walk, n):
+    def interrupted(walk, new):
         if next(calls) == 3:  # before the first draw, two blocks, then Ctrl-C
             raise KeyboardInterrupt
-        advance(walk, n)
+        advance(walk, new)
 
     monkeypatch.setattr(_Walk, "_advance", interrupted)
     found = drawn(crossed(), 1000)
@@ -345,14 +348,20 @@ def test_ctrl_c_before_the_first_draw_is_ctrl_c(monkeypatch):
     calls = itertools.count()
     advance = _Walk._advance
 
-    def interrupted(walk, n):
+    def interrupted(walk, new):
         if next(calls) == 1:
             raise KeyboardInterrupt
-        advance(walk, n)
+        advance(walk, new)
 
     monkeypatch.setattr(_Walk, "_advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
         drawn(crossed(), 1000)
+
+
+def test_more_chains_than_points_to_begin_with():
+    trace = pm.sample(3, chains=700, model=crossed(), random_seed=1, progressbar=False)
+    s = trace["posterior"]["s"].values
+    assert s.shape == (700, 3) and abs(np.log(s[:, -1]).mean() - np.log(s).mean()) < 0.1
 
 
 @pytest.mark.parametrize("limit", ["EFFICIENCY", "HEAVIEST", "WORK", "BY_PROPOSALS"])

@@ -18,7 +18,7 @@ import numpy as np
 from finetti.density import Density
 from finetti.engines.batches import Batches
 from finetti.engines.drawn import Drawn
-from finetti.engines.independence.proposal import ROUNDS, Fit, Proposal, fitted_proposal, pilot_size
+from finetti.engines.independence.proposal import ROUNDS, Evaluate, Fit, fitted_proposal, pilot_size
 from finetti.engines.start import start_points
 from finetti.geometry.plan import BY_PROPOSALS
 
@@ -26,7 +26,7 @@ EFFICIENCY = 0.6  # of the proposals, at least
 HEAVIEST = 50.0  # weight in the first block at most, over the mean weight
 WORK = 150_000_000  # numbers touched by the evaluations of the fit, at most
 STARTS, SPREAD = 4, 3.0  # points from which modes are looked for, and how far they are apart
-UNKEPT = 100  # transitions of each chain before its first draw
+UNKEPT = 20  # transitions of each chain before its first draw, at least
 BLOCK = 1000  # draws of each chain between two moments at which Ctrl-C loses nothing
 
 
@@ -53,7 +53,7 @@ def draw_independently(
     fit = fitted_proposal(evaluate, _starts(density, rng), rng)
     if fit is None or fit.efficiency < EFFICIENCY:
         return None
-    walk = _Walk(fit.proposal, evaluate, [np.random.default_rng(seed) for seed in seeds])
+    walk = _Walk(fit, evaluate, [np.random.default_rng(seed) for seed in seeds])
     interrupted = walk.go_on(min(draws, BLOCK))
     if walk.heaviest > HEAVIEST and not interrupted:
         return None
@@ -97,21 +97,28 @@ class Steps(NamedTuple):
 
 
 class _Walk:
-    """All chains, block by block: proposals are evaluated together, for a call costs more than the points in it."""
+    """All chains, block by block: proposals are evaluated together, for a call costs more than the points in it.
 
-    def __init__(self, proposal: Proposal, evaluate: Batches, rngs: list[np.random.Generator]):
-        self.proposal, self.evaluate, self.rngs = proposal, evaluate, rngs
+    The points the proposals were judged by are shared out among the chains as their first proposals, before the draws
+    that are kept.
+    """
+
+    def __init__(self, fit: Fit, evaluate: Evaluate, rngs: list[np.random.Generator]):
+        self.proposal, self.evaluate, self.rngs = fit.proposal, evaluate, rngs
         self.blocks: list[tuple[Steps, np.ndarray]] = []
         self.heaviest, self.evaluations = 0.0, 0
-        self.now = self._proposed(1)
-        self._advance(UNKEPT)
+        each = max(UNKEPT, len(fit.points) // len(rngs))
+        chosen = np.arange(each * len(rngs)).reshape(len(rngs), each) % len(fit.points)
+        first = self._weighed(fit.points[chosen], fit.values[chosen])
+        self.now = first.at((slice(None), slice(0, 1)))
+        self._advance(first.at((slice(None), slice(1, None))))
         self.blocks.clear()
 
     def go_on(self, draws: int) -> bool:
         """`draws` more of every chain; whether that was interrupted, after at least one block."""
         try:
             for start in range(0, draws, BLOCK):
-                self._advance(min(BLOCK, draws - start))
+                self._advance(self._proposed(min(BLOCK, draws - start)))
         except KeyboardInterrupt:
             if not self.blocks:
                 raise
@@ -127,16 +134,18 @@ class _Walk:
 
     def _proposed(self, n: int) -> Steps:
         """`n` proposals for every chain."""
-        position = np.stack([self.proposal.draw(n, rng) for rng in self.rngs])
-        flat = position.reshape(-1, position.shape[-1])
-        self.evaluations += len(flat)
-        lp = self.evaluate(flat)
-        log_weight = lp - self.proposal.log_density(flat)
-        return Steps(position, lp.reshape(-1, n), log_weight.reshape(-1, n))
+        points = np.stack([self.proposal.draw(n, rng) for rng in self.rngs])
+        self.evaluations += len(self.rngs) * n
+        return self._weighed(points, self.evaluate(points.reshape(-1, points.shape[-1])))
 
-    def _advance(self, n: int) -> None:
-        new = self._proposed(n)
-        log_uniform = np.log([rng.random(n) for rng in self.rngs])
+    def _weighed(self, points: np.ndarray, values: np.ndarray) -> Steps:
+        lp = values.reshape(points.shape[:2])
+        proposed = self.proposal.log_density(points.reshape(-1, points.shape[-1]))
+        return Steps(points, lp, lp - proposed.reshape(lp.shape))
+
+    def _advance(self, new: Steps) -> None:
+        """Propose and accept or not, one after the other."""
+        log_uniform = np.log([rng.random(new.lp.shape[1]) for rng in self.rngs])
         states = Steps(*(np.concatenate(parts, axis=1) for parts in zip(self.now, new, strict=True)))
         walks = [_accepted(*pair) for pair in zip(states.log_weight, log_uniform, strict=True)]
         kept = states.at((np.arange(len(walks))[:, None], np.array(walks)))

@@ -26,7 +26,7 @@ COMPONENTS = (1, 2, 3)  # of the fit, round by round
 WIDE_SHARE, WIDE_FREEDOM = 0.1, 3.0
 LAPLACE_SCALE, WIDE_LAPLACE, WIDE_SCALE = 1.2, 2.0, 1.5  # times the factors at a mode, and of the weighted draws
 LEAST_SHARE = 0.1  # of a mode in the first distribution
-SKEWS = np.linspace(-1.5, 1.5, 21)
+SKEWS = np.linspace(-1.5, 1.5, 13)
 TAILS = np.array([0.5, 0.65, 0.8, 1.0, 1.25])
 
 Evaluate = Callable[[np.ndarray], np.ndarray]
@@ -69,7 +69,8 @@ def fitted_margins(u: np.ndarray, weight: np.ndarray) -> Margins:
 
 
 def _log_cosh(t: np.ndarray) -> np.ndarray:
-    return np.logaddexp(t, -t) - np.log(2.0)
+    size = np.abs(t)
+    return size + np.log1p(np.exp(-2.0 * size)) - np.log(2.0)
 
 
 class Proposal(NamedTuple):
@@ -94,11 +95,14 @@ class Fit:
 
     Args:
         proposal: to draw from.
+        points: (point, coordinate) draws from it, by which it was judged; `values` (point,) are their log densities.
         efficiency: independent draws of the posterior that a draw is worth when weighted, from 0 to 1 (Kong 1992).
         evaluations: of the density, in all.
     """
 
     proposal: Proposal
+    points: np.ndarray
+    values: np.ndarray
     efficiency: float
     evaluations: int
 
@@ -125,7 +129,7 @@ def fitted_proposal(evaluate: Evaluate, starts: np.ndarray, rng: np.random.Gener
             break
         pool.add(points, values, proposal)
         proposal = _learned(*pool.weighted(), COMPONENTS[min(number, len(COMPONENTS) - 1)], rng)
-    return Fit(proposal, efficiency, count.evaluations)
+    return Fit(proposal, points, values, efficiency, count.evaluations)
 
 
 def pilot_size(d: int) -> int:

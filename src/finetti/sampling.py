@@ -14,7 +14,7 @@ from finetti.engines.drawn import Drawn
 from finetti.engines.exact import draw_exactly
 from finetti.engines.independence.chain import draw_independently
 from finetti.engines.memory import keep_freed_memory
-from finetti.engines.nuts.chain import Settings
+from finetti.engines.settings import Settings
 from finetti.engines.start import checked_wishes
 from finetti.engines.threads import threads_for
 from finetti.errors import ModelError, SamplingError

@@ -6,8 +6,9 @@ from scipy import stats
 
 import finetti as pm
 from finetti.density import density_of
-from finetti.engines.nuts.chain import ChainLog, Goal, Runner, Settings, live
+from finetti.engines.nuts.chain import ChainLog, Goal, Runner, live
 from finetti.engines.nuts.program import compile_program, start_chain
+from finetti.engines.settings import Settings
 from finetti.model.namespace import jax_namespace
 
 GROUPS, REPLICATES, THIN, KEPT, BINS = 4, 640, 12, 63, 16

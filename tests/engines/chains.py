@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetti.engines.nuts.chain import ChainLog, Goal, Runner, Settings, live
+from finetti.engines.nuts.chain import ChainLog, Goal, Runner, live
 from finetti.engines.nuts.leapfrog import Stepper, undivided
 from finetti.engines.nuts.metric import Diagonal
 from finetti.engines.nuts.program import Chunk, Mode, compile_program, start_chain
+from finetti.engines.settings import Settings
 
 
 @dataclass

@@ -13,8 +13,9 @@ from chains import Engine, positions
 import finetti as pm
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import sampler
-from finetti.engines.nuts.chain import ChainLog, Goal, Settings
+from finetti.engines.nuts.chain import ChainLog, Goal
 from finetti.engines.run import run_chains
+from finetti.engines.settings import Settings
 from finetti.errors import SamplingError
 
 

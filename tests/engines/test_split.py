@@ -11,10 +11,10 @@ from test_stationary import STARTS, jnp, moved
 
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import metric as metrics
-from finetti.engines.nuts.chain import Settings
 from finetti.engines.nuts.leapfrog import Phase, undivided
 from finetti.engines.nuts.metric import LowRank
 from finetti.engines.nuts.split import LONGEST, rotated
+from finetti.engines.settings import Settings
 
 
 def metric_of(rng: np.random.Generator, size: int, *, trusted: float = 1.0) -> LowRank:

@@ -8,9 +8,9 @@ from scipy import stats
 from finetti.diagnostics.convergence import ess_bulk, mcse_mean, mcse_quantile, rhat
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import counter
-from finetti.engines.nuts.chain import Settings
 from finetti.engines.nuts.leapfrog import undivided
 from finetti.engines.nuts.transition import Point, transition
+from finetti.engines.settings import Settings
 
 PROBS = (0.05, 0.25, 0.5, 0.75, 0.95)
 

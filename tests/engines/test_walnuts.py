@@ -15,10 +15,11 @@ import finetti as pm
 from finetti.diagnostics.convergence import ess_bulk, mcse_quantile
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import counter
-from finetti.engines.nuts.chain import ChainLog, Settings
+from finetti.engines.nuts.chain import ChainLog
 from finetti.engines.nuts.leapfrog import Phase, undivided
 from finetti.engines.nuts.transition import Point, transition
 from finetti.engines.nuts.walnuts import divided
+from finetti.engines.settings import Settings
 from finetti.errors import SamplingError
 
 # One macro step

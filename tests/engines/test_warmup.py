@@ -6,9 +6,10 @@ from chains import Engine, diagonal, flat, statistic
 
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import metric, step_size
-from finetti.engines.nuts.chain import ChainLog, Runner, Settings, _first_gradient
+from finetti.engines.nuts.chain import ChainLog, Runner, _first_gradient
 from finetti.engines.nuts.program import Mode, start_chain
 from finetti.engines.nuts.warmup import Windows, course
+from finetti.engines.settings import Settings
 
 
 def jnp():

@@ -14,29 +14,12 @@ from finetti.engines.nuts import step_size
 from finetti.engines.nuts.metric import Diagonal, Metric
 from finetti.engines.nuts.program import Chain, Chunk, Mode, Order, Record
 from finetti.engines.nuts.warmup import Stretch, Windows, course
+from finetti.engines.settings import Settings
 from finetti.errors import SamplingError
 
 FIRST_STEP = 0.1
 MAX_SEARCH = 100
-TARGET, TARGET_ALONG_GAUSSIAN = 0.8, 0.7  # acceptance, where none is asked for
 BREATH = 0.05  # seconds between two moments at which a chain can be shown or stopped
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run of NUTS is asked for; names and defaults as in `sample`."""
-
-    draws: int = 1000
-    tune: int = 1000
-    target_accept: float | None = None
-    max_treedepth: int = 10
-    step: str = "leapfrog"
-
-    def target(self, metric: Metric) -> float:
-        """The acceptance to tune to; along a trusted Gaussian longer steps halve the gradients of a trajectory."""
-        if self.target_accept is not None:
-            return self.target_accept
-        return TARGET_ALONG_GAUSSIAN if self.step == "split" and metric.trusted else TARGET
 
 
 @dataclass

@@ -10,11 +10,12 @@ import numpy as np
 
 from finetti.density import Density
 from finetti.engines.drawn import Drawn
-from finetti.engines.nuts.chain import ChainLog, Goal, Moved, Runner, Settings, live
+from finetti.engines.nuts.chain import ChainLog, Goal, Moved, Runner, live
 from finetti.engines.nuts.program import STEPPERS, Record, compile_program, start_chain
 from finetti.engines.nuts.recentring import learned_blocks, recentre, told
 from finetti.engines.progress import progress
 from finetti.engines.run import run_chains
+from finetti.engines.settings import Settings
 from finetti.engines.start import start_points
 from finetti.engines.threads import threads_for
 

@@ -34,7 +34,9 @@ def trace_of(
         rng: draws what was integrated out.
         threads: to do so on; the draws are the same on any number.
     """  # fmt: skip
-    posterior = _posterior(model, density, drawn, rng, threads)
+    posterior, done = _posterior(model, density, drawn, rng, threads)
+    if done < drawn.flat.shape[1]:
+        drawn, attrs = drawn.until(done), {**attrs, "interrupted": True}
     transformed = [block for block in density.blocks if block.name != block.node.name]
     groups = {
         "posterior": posterior,
@@ -59,24 +61,34 @@ def _unconstrained(block: Block, flat: np.ndarray, posterior: Mapping[str, np.nd
 
 def _posterior(
     model: Model, density: Density, drawn: Drawn, rng: np.random.Generator, threads: int
-) -> dict[str, np.ndarray]:
-    """Unknowns and deterministics, in the order they were written: (chain, draw, *shape) by name."""
+) -> tuple[dict[str, np.ndarray], int]:
+    """Unknowns and deterministics, in the order they were written: (chain, draw, *shape) by name, and how many draws.
+
+    Those are all, or at Ctrl-C as many as were computed by then.
+    """
     chains, draws, _ = drawn.flat.shape
     unknown = set(model.free)
     wanted: list[Any] = [n for n in model.named.values() if n in unknown or isinstance(n, Deterministic)]
     kept = {node.name: np.empty((chains, draws, *node.shape), _kept_type(node)) for node in wanted}
+    learned = drawn.arguments or (density.arguments,) * chains
+    given = [{node: value[None] for node, value in arguments.items()} for arguments in learned]
+    rngs = rng.spawn(chains)
 
-    def fill(chain: int, rng: np.random.Generator) -> None:
-        learned = drawn.arguments[chain] if drawn.arguments else density.arguments
-        given = {node: value[None] for node, value in learned.items()}
-        for part in _batches(draws, model, density):
-            values = _values(model, density, drawn.flat[chain, part], given, rng)
-            for node, value in zip(wanted, evaluate(wanted, values, lead=1), strict=True):
-                kept[node.name][chain, part] = value
+    def fill(chain: int, part: slice) -> None:
+        values = _values(model, density, drawn.flat[chain, part], given[chain], rngs[chain])
+        for node, value in zip(wanted, evaluate(wanted, values, lead=1), strict=True):
+            kept[node.name][chain, part] = value
 
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(fill, range(chains), rng.spawn(chains)))
-    return kept
+    done = 0
+    try:
+        with ThreadPoolExecutor(threads) as pool:
+            for part in _batches(draws, model, density):
+                list(pool.map(fill, range(chains), [part] * chains))
+                done = part.stop
+    except KeyboardInterrupt:
+        if not done:
+            raise
+    return {name: values[:, :done] for name, values in kept.items()}, done
 
 
 def _kept_type(node: Node) -> np.dtype:

@@ -364,6 +364,32 @@ def test_more_chains_than_points_to_begin_with():
     assert s.shape == (700, 3) and abs(np.log(s[:, -1]).mean() - np.log(s).mean()) < 0.1
 
 
+@pytest.mark.parametrize("batches", [2, 0])
+def test_ctrl_c_while_members_are_drawn_back_keeps_the_draws_that_have_theirs(batches, monkeypatch):
+    import finetti.fit as fit
+
+    settings = {"chains": 2, "cores": 1, "random_seed": 1, "progressbar": False}
+    monkeypatch.setattr(fit, "BATCH_ELEMENTS", 40 * 33)
+    whole = pm.sample(200, model=crossed(), **settings)
+    calls, values = itertools.count(), fit._values
+
+    def interrupted(*arguments):
+        if next(calls) == 2 * batches:
+            raise KeyboardInterrupt
+        return values(*arguments)
+
+    monkeypatch.setattr(fit, "_values", interrupted)
+    if not batches:
+        with pytest.raises(KeyboardInterrupt):
+            pm.sample(200, model=crossed(), **settings)
+        return
+    trace = pm.sample(200, model=crossed(), **settings)
+    kept = trace["posterior"].sizes["draw"]
+    assert 0 < kept < 200 and trace["sample_stats"].sizes["draw"] == kept and trace.attrs["interrupted"]
+    np.testing.assert_array_equal(trace["posterior"]["a"], whole["posterior"]["a"][:, :kept])
+    assert "of the 400 asked for" in str(pm.summary(trace))
+
+
 @pytest.mark.parametrize("limit", ["EFFICIENCY", "HEAVIEST", "WORK", "BY_PROPOSALS"])
 def test_it_stands_back_where_proposals_would_not_do(limit, monkeypatch):
     assert drawn(crossed()) is not None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,3 +28,8 @@ class Drawn:
     facts: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     arguments: tuple[Mapping[Node, np.ndarray], ...] = ()
+
+    def until(self, draws: int) -> Drawn:
+        """The first draws of every chain."""
+        statistics = {name: values[:, :draws] for name, values in self.statistics.items()}
+        return replace(self, flat=self.flat[:, :draws], statistics=statistics)

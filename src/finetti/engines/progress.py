@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import contextmanager
-from typing import Any
-
-from finetti.engines.nuts.chain import ChainLog
+from typing import Any, Protocol
 
 REFRESH = 0.1  # seconds
+
+
+class Shown(Protocol):
+    """What is shown of a chain: transitions done, draws kept, divergences among them, and the step size, if any."""
+
+    @property
+    def done(self) -> int: ...
+    @property
+    def drawn(self) -> int: ...
+    @property
+    def divergences(self) -> int: ...
+    @property
+    def step(self) -> float: ...
 
 
 @contextmanager
@@ -57,16 +68,16 @@ def _bar(console, total: int, chains: int):
     bar = Progress(
         TextColumn("chain {task.fields[chain]}"), TextColumn("{task.fields[phase]:<8}"), BarColumn(bar_width=30),
         TextColumn("{task.fields[draws]:>6} draws"), TextColumn("{task.fields[divergences]:>4} divergences"),
-        TextColumn("step {task.fields[step]:.3g}"), TimeRemainingColumn(), console=console, refresh_per_second=10,
+        TextColumn("{task.fields[step]}"), TimeRemainingColumn(), console=console, refresh_per_second=10,
     )  # fmt: skip
-    fields: dict[str, Any] = {"phase": "warmup", "draws": 0, "divergences": 0, "step": float("nan")}
+    fields: dict[str, Any] = {"phase": "warmup", "draws": 0, "divergences": 0, "step": ""}
     return bar, [bar.add_task("", total=total, chain=k, **fields) for k in range(chains)]
 
 
-def _shower(bar, tasks, tune: int) -> Callable[[list[ChainLog]], None]:
+def _shower(bar, tasks, tune: int) -> Callable[[Sequence[Shown]], None]:
     last = [0.0]
 
-    def show(logs: list[ChainLog]) -> None:
+    def show(logs: Sequence[Shown]) -> None:
         now = time.perf_counter()
         unfinished = any(log.done < bar.tasks[0].total for log in logs)
         if now - last[0] < REFRESH and unfinished:
@@ -74,8 +85,7 @@ def _shower(bar, tasks, tune: int) -> Callable[[list[ChainLog]], None]:
         last[0] = now
         for task, log in zip(tasks, logs, strict=True):
             phase = "warmup" if log.done < tune else "sampling"
-            bar.update(
-                task, completed=log.done, phase=phase, draws=log.drawn, divergences=log.divergences, step=log.step
-            )
+            step = "" if log.step != log.step else f"step {log.step:.3g}"
+            bar.update(task, completed=log.done, phase=phase, draws=log.drawn, divergences=log.divergences, step=step)
 
     return show

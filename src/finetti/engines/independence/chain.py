@@ -10,7 +10,7 @@ compiled.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,7 @@ from finetti.density import Density
 from finetti.engines.batches import Batches
 from finetti.engines.drawn import Drawn
 from finetti.engines.independence.proposal import ROUNDS, Evaluate, Fit, fitted_proposal, pilot_size
+from finetti.engines.progress import Shown, progress
 from finetti.engines.start import start_points
 from finetti.geometry.plan import BY_PROPOSALS
 
@@ -31,7 +32,8 @@ BLOCK = 1000  # draws of each chain between two moments at which Ctrl-C loses no
 
 
 def draw_independently(
-    density: Density, seeds: Sequence[np.random.SeedSequence], draws: int, rng: np.random.Generator, *, threads: int
+    density: Density, seeds: Sequence[np.random.SeedSequence], draws: int, rng: np.random.Generator, *, threads: int,
+    progressbar: bool = False,
 ) -> Drawn | None:
     """Draws by proposals from a fitted distribution; None where it does not resemble the posterior closely enough.
 
@@ -41,10 +43,11 @@ def draw_independently(
         draws: of each chain.
         rng: for the fit.
         threads: to evaluate the density on; the draws are the same on any number.
+        progressbar: show one, where there is something to wait for.
 
     Raises:
         KeyboardInterrupt: at Ctrl-C before there are draws; later they are kept.
-    """
+    """  # fmt: skip
     evaluate = Batches(density, threads)
     work = ROUNDS * pilot_size(density.size) * evaluate.width
     if density.gaussian is None or density.size > BY_PROPOSALS or work > WORK:
@@ -57,7 +60,9 @@ def draw_independently(
     interrupted = walk.go_on(min(draws, BLOCK))
     if walk.heaviest > HEAVIEST and not interrupted:
         return None
-    interrupted = interrupted or walk.go_on(draws - BLOCK)
+    if draws > BLOCK and not interrupted:
+        with progress(wanted=progressbar, total=draws, tune=0, chains=len(seeds)) as show:
+            interrupted = walk.go_on(draws - BLOCK, show)
     position, lp, acceptance = walk.kept()
     evaluations = fit.evaluations + walk.evaluations
     facts = {
@@ -96,6 +101,15 @@ class Steps(NamedTuple):
         return Steps(*(part[index] for part in self))
 
 
+class Walked(NamedTuple):
+    """How far a chain is; see `progress`."""
+
+    done: int
+    drawn: int
+    divergences: int = 0
+    step: float = float("nan")
+
+
 class _Walk:
     """All chains, block by block: proposals are evaluated together, for a call costs more than the points in it.
 
@@ -114,11 +128,13 @@ class _Walk:
         self._advance(first.at((slice(None), slice(1, None))))
         self.blocks.clear()
 
-    def go_on(self, draws: int) -> bool:
-        """`draws` more of every chain; whether that was interrupted, after at least one block."""
+    def go_on(self, draws: int, show: Callable[[Sequence[Shown]], None] = lambda chains: None) -> bool:
+        """`draws` more of every chain, shown as they go; whether that was interrupted, after at least one block."""
         try:
             for start in range(0, draws, BLOCK):
                 self._advance(self._proposed(min(BLOCK, draws - start)))
+                drawn = sum(rate.shape[1] for _, rate in self.blocks)
+                show([Walked(drawn, drawn)] * len(self.rngs))
         except KeyboardInterrupt:
             if not self.blocks:
                 raise

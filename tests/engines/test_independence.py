@@ -155,8 +155,8 @@ def test_starts_without_a_finite_density_are_left_out():
     assert len(modes_from(half, np.array([[-5.0, 0.0], [2.0, 0.0]]))) == 1
 
 
-def test_a_plane_without_a_mode_ends():
-    assert modes_from(lambda points: points[:, 0], np.zeros((1, 2)))
+def test_a_plane_has_no_mode():
+    assert modes_from(lambda points: points[:, 0], np.zeros((1, 2))) == []
 
 
 # --- the fit and the walk ----------------------------------------------------------------------------------------
@@ -194,6 +194,24 @@ def test_a_law_without_a_mode_in_reach_has_no_fit():
         return np.full(len(points), -np.inf)
 
     assert fitted_proposal(nowhere, np.zeros((2, 3)), np.random.default_rng(0)) is None
+
+
+@pytest.mark.parametrize(
+    "log_density",
+    [
+        lambda x: -20 * np.log(1e-30 + (x**2).sum(axis=1)),  # a spike much narrower than any difference taken
+        lambda x: x.sum(axis=1),  # no end upwards
+        lambda x: np.zeros(len(x)),
+        lambda x: np.where(np.abs(x).max(axis=1) < 1e-3, 0.0, -1e5 * np.abs(x).max(axis=1)),
+        lambda x: -(np.abs(x).sum(axis=1) ** 0.1),  # tails without an integral
+        lambda x: -np.exp(np.minimum(np.abs(x).sum(axis=1), 700.0)),
+    ],
+)
+def test_nothing_odd_is_proposed_for_odd_laws(log_density, recwarn):
+    """None, or a fit that says it is poor; the last is a law like any other."""
+    fit = fitted_proposal(log_density, np.full((2, 3), 0.3), np.random.default_rng(0))
+    assert fit is None or not fit.efficiency >= chains.EFFICIENCY or log_density(np.ones((1, 3)))[0] < -20
+    assert not recwarn.list
 
 
 def test_the_efficiency_of_weights():

@@ -54,7 +54,7 @@ def draw_independently(
         return None
     began = time.perf_counter()
     fit = fitted_proposal(evaluate, _starts(density, rng), rng)
-    if fit is None or fit.efficiency < EFFICIENCY:
+    if fit is None or not fit.efficiency >= EFFICIENCY:
         return None
     walk = _Walk(fit, evaluate, [np.random.default_rng(seed) for seed in seeds])
     interrupted = walk.go_on(min(draws, BLOCK))

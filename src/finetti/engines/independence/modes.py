@@ -32,7 +32,7 @@ def modes_from(evaluate: Evaluate, starts: np.ndarray) -> list[Mode]:
 
     Args:
         evaluate: (point, coordinate) -> log density (point,).
-        starts: those without a finite log density around them are left out.
+        starts: those without a finite log density around them, or from where it rises without end, are left out.
     """
     d = starts.shape[1]
     offsets = STEP * _stencil(d)
@@ -45,7 +45,8 @@ def modes_from(evaluate: Evaluate, starts: np.ndarray) -> list[Mode]:
         values = evaluate(around.reshape(-1, d)).reshape(len(going), -1)
         for climb, seen in zip(going, values, strict=True):
             climb.go_on(seen)
-    return _distinct(sorted((c.mode for c in climbs if c.mode is not None), key=lambda mode: -mode.height))
+    found = [climb.mode for climb in climbs if climb.ended and climb.mode is not None]
+    return _distinct(sorted(found, key=lambda mode: -mode.height))
 
 
 class _Climb:

@@ -108,14 +108,21 @@ class Fit:
 
 
 def fitted_proposal(evaluate: Evaluate, starts: np.ndarray, rng: np.random.Generator) -> Fit | None:
-    """A distribution that resembles the one a log density belongs to; None where no mode is found.
+    """A distribution that resembles the one a log density belongs to; None where no mode, or no width, is found.
 
     Args:
         evaluate: (point, coordinate) -> log density (point,), -inf where it is not finite.
         starts: (start, coordinate) where to look for modes.
         rng: source of random numbers.
     """
-    count = Counting(evaluate)
+    try:
+        with np.errstate(all="ignore"):
+            return _fitted(Counting(evaluate), starts, rng)
+    except np.linalg.LinAlgError:  # all weight on one point
+        return None
+
+
+def _fitted(count: Counting, starts: np.ndarray, rng: np.random.Generator) -> Fit | None:
     modes = modes_from(count, starts)
     if not modes:
         return None

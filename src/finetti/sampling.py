@@ -57,7 +57,7 @@ def sample(
 
     Args:
         draws: draws to keep from each chain.
-        tune: warmup transitions of each chain, not kept.
+        tune: warmup transitions of each chain, not kept; fewer where `step` is "split" and nothing is left to learn.
         chains: independent chains.
         cores: chains that run at the same time; by default as many as the machine has processors.
         target_accept: mean acceptance rate the step size is tuned to, between 0 and 1; by default 0.8, and 0.7 for

@@ -23,3 +23,8 @@ class Settings:
         if self.target_accept is not None:
             return self.target_accept
         return TARGET_ALONG_GAUSSIAN if self.step == "split" and metric.trusted else TARGET
+
+    @property
+    def hurries(self) -> bool:
+        """Whether warmup begins with shallow trees and ends when it has settled; plain NUTS does neither."""
+        return self.step == "split"

@@ -19,6 +19,7 @@ from finetti.errors import SamplingError
 
 FIRST_STEP = 0.1
 MAX_SEARCH = 100
+SHALLOW_DEPTH, MAX_DEPTH = 4, 20  # doublings: of shallow stretches, and no bound of their own
 BREATH = 0.05  # seconds between two moments at which a chain can be shown or stopped
 
 
@@ -36,7 +37,8 @@ class ChainLog:
     Args:
         number: which chain.
         records: rows kept, chunk by chunk.
-        done: transitions of warmup and draws together.
+        done: transitions of warmup and draws together, those of warmup that were left out among them.
+        left_out: how many those are.
         drawn: draws kept.
         divergences: among the draws.
         tuning_gradients: gradient evaluations before the first draw.
@@ -49,6 +51,7 @@ class ChainLog:
     number: int
     records: list[Record] = field(default_factory=list)
     done: int = 0
+    left_out: int = 0
     drawn: int = 0
     divergences: int = 0
     gradients: int = 0
@@ -57,6 +60,11 @@ class ChainLog:
     step: float = float("nan")
     metric: Metric | None = None
     arguments: tuple[np.ndarray, ...] = ()
+
+    def leave_out(self, transitions: int) -> None:
+        """Leave out some transitions of warmup."""
+        self.done += transitions
+        self.left_out += transitions
 
     def note_warmup(self, chunk: Chunk) -> None:
         """Count a chunk of warmup."""
@@ -108,11 +116,10 @@ class Runner:
     rows: int
     recentre: Callable[..., Moved] | None = None
 
-    def __call__(self, chain: Chain, metric: Metric, mode: Mode, length: int) -> Chunk:
-        order = Order(
-            np.int32(mode), np.int32(length), np.float64(self.settings.target(metric)),
-            np.int32(self.settings.max_treedepth),
-        )  # fmt: skip
+    def __call__(self, chain: Chain, metric: Metric, mode: Mode, length: int, depth: int = MAX_DEPTH) -> Chunk:
+        depth = min(depth, self.settings.max_treedepth)
+        target = self.settings.target(metric)
+        order = Order(np.int32(mode), np.int32(length), np.float64(target), np.int32(depth))
         return self.program(chain, metric, order, self.arguments)
 
 
@@ -133,10 +140,15 @@ def live(run: Runner, chain: Chain, log: ChainLog, goal: Goal) -> Iterator[Chain
     """
     chain, metric = _first_gradient(run, chain, log)
     windows = Windows([], [])
-    for stretch in course(run.settings.tune):
+    settled = trusted = False
+    for planned in course(run.settings.tune):
+        stretch = planned.once_settled() if settled else planned
+        log.leave_out(planned.length - stretch.length)
         chain, metric = yield from _warm(run, chain, metric, stretch, windows, log)
-        if stretch.recentre and run.recentre is not None:
+        settled = settled or (run.settings.hurries and stretch.closes and trusted and bool(metric.trusted))
+        if stretch.recentre and run.recentre is not None and not settled:
             run, chain, metric = _recentred(run, chain, metric, windows, log)
+        trusted = bool(metric.trusted) if stretch.look else trusted
     log.metric, log.arguments = metric, run.arguments
     if not run.settings.tune:
         chain = chain._replace(step=chain.step._replace(log_average=chain.step.log_step))
@@ -172,8 +184,9 @@ def _first_step(run: Runner, chain: Chain, metric: Diagonal, log: ChainLog) -> C
 
 def _warm(run: Runner, chain, metric, stretch: Stretch, windows: Windows, log: ChainLog) -> Any:
     left = stretch.length
+    depth = SHALLOW_DEPTH if stretch.shallow and run.settings.hurries else MAX_DEPTH
     while left:
-        chunk = run(chain, metric, stretch.mode, min(left, run.rows))
+        chunk = run(chain, metric, stretch.mode, min(left, run.rows), depth)
         n = int(chunk.filled)
         chain, left = chunk.chain, left - n
         log.note_warmup(chunk)

@@ -91,6 +91,7 @@ def _facts(settings: Settings, logs: Sequence[ChainLog]) -> dict[str, Any]:
         "sampler": "nuts",
         "jax_version": version("jax"),
         "tuning_steps": settings.tune,
+        "tuning_steps_left_out": sum(log.left_out for log in logs),
         "target_accept": max(settings.target(log.metric) for log in logs if log.metric is not None),
         "max_treedepth": settings.max_treedepth,
         "step": settings.step,

@@ -3,6 +3,9 @@
 After nutpie (Seyboldt, Carlson, Carpenter 2026, arXiv 2603.18845): a foreground window, from which the metric is
 estimated, and behind it a background window that will replace it, so that early draws are forgotten without ever
 starting again from nothing. Estimation happens between short compiled chunks, with their draws and gradients at hand.
+
+Where trajectories follow the metric's Gaussian (see `split`), warmup has settled when a window of the late part begins
+and ends with that Gaussian trusted. What is left is left out, but for some transitions that tune the step size.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ EARLY_WINDOW, FIRST_WINDOW, GROWTH = 10, 80, 1.5
 ESTIMATE_EVERY = 40
 RECENTRE_EVERY = 60  # transitions, in the early part
 LOOK_EVERY = 50  # likewise, for directions of the metric
+SHALLOW = 50  # transitions at the beginning
 KEPT_STRETCHES = 6  # before the foreground, for recentring
 
 
@@ -35,6 +39,7 @@ class Stretch:
         forget: whether, after that, the background window becomes the foreground.
         look: whether the metric's directions are looked for, too.
         recentre: whether the centring of latents is learned afterwards, from all draws kept.
+        shallow: whether long trajectories would be wasted: the metric knows nothing yet.
     """
 
     mode: Mode
@@ -43,7 +48,17 @@ class Stretch:
     forget: bool
     look: bool = False
     recentre: bool = False
+    shallow: bool = False
 
+    @property
+    def closes(self) -> bool:
+        """Whether a window of the late part ends here."""
+        return self.mode == Mode.LATE and self.look
+
+    def once_settled(self) -> Stretch:
+        """What is left of it when there is nothing more to learn: half of the last stretch, for the step size."""
+        length = 0 if self.learn else round(self.length / 2)
+        return Stretch(self.mode, length, learn=False, forget=False)
 
 def course(tune: int) -> Iterator[Stretch]:
     """The stretches of a warmup of `tune` transitions."""
@@ -53,7 +68,10 @@ def course(tune: int) -> Iterator[Stretch]:
     for length in _pieces(early, EARLY_WINDOW):
         done += length
         look, recentre = done % LOOK_EVERY == 0, done % RECENTRE_EVERY == 0
-        yield Stretch(Mode.EARLY, length, learn=True, forget=length == EARLY_WINDOW, look=look, recentre=recentre)
+        yield Stretch(
+            Mode.EARLY, length, learn=True, forget=length == EARLY_WINDOW, look=look, recentre=recentre,
+            shallow=done <= SHALLOW,
+        )  # fmt: skip
     windows = list(_growing_windows(tune - last - early))
     for number, window in enumerate(windows, start=1):
         for left, length in _countdown(window, ESTIMATE_EVERY):

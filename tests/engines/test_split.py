@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from chains import Engine, diagonal, flat, statistic
+from chains import Engine, diagonal, flat, positions, statistic
 from scipy import linalg, stats
 from targets import TARGETS
 from test_stationary import STARTS, jnp, moved
 
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import metric as metrics
+from finetti.engines.nuts.chain import ChainLog
 from finetti.engines.nuts.leapfrog import Phase, undivided
 from finetti.engines.nuts.metric import LowRank
 from finetti.engines.nuts.split import LONGEST, rotated
@@ -123,6 +126,43 @@ def test_a_normal_is_drawn_in_the_longest_steps():
     z = np.concatenate([np.concatenate([record.position for record in log.records]) for log in logs]) / scale
     assert (np.abs(z.mean(axis=0)) < 5 / np.sqrt(len(z))).all()
     assert (np.abs((z**2).mean(axis=0) - 1) < 5 * np.sqrt(2 / len(z))).all()
+
+
+def test_warmup_ends_when_it_has_settled_and_goes_on_where_it_cannot():
+    """A normal settles after 380 of 1,000 transitions, 75 for the step size follow; a funnel or plain NUTS never does.
+
+    Moments of the normal's draws as above."""
+    scale = np.logspace(-1, 1, 10)
+    normal = Engine(lambda x, args: -0.5 * jnp().sum((x / args[0]) ** 2), 10, (scale,), stepper=rotated)
+    hurried = Settings(draws=4000, tune=1000, step="split")
+    log = normal.log(scale * 3.0, 1, hurried)
+    assert log.left_out == 1000 - 380 - 75 and log.done == 5000 and log.drawn == 4000
+    z = positions(log) / scale
+    assert (np.abs(z.mean(axis=0)) < 5 / np.sqrt(len(z))).all()
+    assert (np.abs((z**2).mean(axis=0) - 1) < 5 * np.sqrt(2 / len(z))).all()
+    assert normal.log(scale * 3.0, 1, replace(hurried, step="leapfrog")).left_out == 0
+
+    def funnel(x, _):
+        return -0.5 * x[0] ** 2 / 9 - 2.0 * x[0] - 0.5 * jnp().sum(x[1:] ** 2) * jnp().exp(-x[0])
+
+    assert Engine(funnel, 5, stepper=rotated).log(np.full(5, 0.1), 2, replace(hurried, draws=10)).left_out == 0
+
+
+def test_trees_are_shallow_while_the_metric_knows_nothing(monkeypatch):
+    depths = []
+    noted = ChainLog.note_warmup
+
+    def note(log, chunk):
+        depths.extend(chunk.rows.statistics.tree_depth[: int(chunk.filled)].tolist())
+        noted(log, chunk)
+
+    monkeypatch.setattr(ChainLog, "note_warmup", note)
+    scale = np.array([1e-3, 1.0])
+    engine = Engine(lambda x, args: -0.5 * jnp().sum((x / args[0]) ** 2), 2, (scale,), stepper=rotated)
+    for step, least, most in (("split", 1, 4), ("leapfrog", 5, 10)):
+        depths.clear()
+        engine.log(np.array([1e-3, 30.0]), 3, Settings(draws=10, tune=100, step=step))
+        assert least <= max(depths[:50]) <= most, step
 
 
 @pytest.mark.parametrize("step", [0.4, 1.2])

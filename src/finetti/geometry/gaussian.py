@@ -207,7 +207,7 @@ class Values:
     def shared_entries(self, weights: Any, start: int, stop: int) -> Any:
         """(draw, entry) from the rows with shared factors: of few rows of the table, for most have no entry here."""
         shared, table = self.block.shared, self.arrays[self.block.shared.place]
-        used = shared.present[:, start:stop].any(axis=1).nonzero()[0]
+        used = np.flatnonzero(shared.present[:, start:stop].any(axis=1))
         if self.by_matrices and len(used):
             return np.matmul(weights[:, used], table[used, start:stop])
         total = self.xp.zeros((1,) * self.lead + (stop - start,))

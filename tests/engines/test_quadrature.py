@@ -254,6 +254,31 @@ def test_more_than_two_unknowns_are_for_a_chain():
     assert exactly(model) is None
 
 
+def regression(rows: int, *, gaussian: bool) -> pm.Model:
+    """Two unknowns in either case: a logistic regression, or two standard deviations with 40 effects integrated out."""
+    rng = np.random.default_rng(1)
+    with pm.Model() as model:
+        if gaussian:
+            tau, sigma = pm.HalfNormal("tau", 1), pm.HalfNormal("sigma", 1)
+            effect = pm.Normal("effect", 0, tau, shape=40)
+            pm.Normal("y", effect[rng.integers(0, 40, rows)], sigma, observed=rng.normal(size=rows))
+        else:
+            a, b = pm.Normal("a", 0, 3), pm.Normal("b", 0, 3)
+            x = rng.normal(size=rows)
+            pm.Bernoulli("y", logit_p=a + b * x, observed=rng.random(rows) < 1 / (1 + np.exp(-x)))
+    return model
+
+
+def test_a_grid_may_cost_more_where_the_next_engine_is_nuts(monkeypatch):
+    """A standard deviation that may be all but 0 has a long tail on the log scale, where a grid is wide and fine."""
+    assert exactly(regression(3000, gaussian=False)) is not None
+    assert exactly(regression(3000, gaussian=True)) is None
+    trace = pm.sample(100, chains=2, model=regression(3000, gaussian=True), random_seed=1, progressbar=False)
+    assert trace.attrs["sampler"] == "independence"
+    monkeypatch.setattr("finetti.engines.exact.WORK", 400_000_000)
+    assert exactly(regression(3000, gaussian=True)).facts["quadrature_evaluations"] > 250_000
+
+
 def test_nothing_left_to_sample_is_drawn_exactly():
     with pm.Model() as model:
         mu = pm.Normal("mu", 0, 1)

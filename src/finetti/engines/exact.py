@@ -13,7 +13,7 @@ from finetti.engines.quadrature import Grid, on_grid
 from finetti.engines.start import start_points
 from finetti.geometry.plan import ON_A_GRID
 
-WORK = 20_000_000  # numbers touched by all evaluations together, at most, before a chain is the better way
+WORK, WORK_FOR_NUTS = 20_000_000, 400_000_000  # numbers touched by all evaluations at most, before proposals or NUTS
 FEW = 5_000  # evaluations that are made in any case
 
 
@@ -66,4 +66,5 @@ def _statistics(log_density: np.ndarray) -> dict[str, np.ndarray]:
 
 def _grid(evaluate: Batches, rng: np.random.Generator) -> Grid | None:
     (start, _), = start_points(evaluate.density, [rng], None)  # fmt: skip
-    return on_grid(evaluate, start, most=max(FEW, WORK // evaluate.width))
+    work = WORK if evaluate.density.gaussian else WORK_FOR_NUTS  # where latents are integrated out proposals are next
+    return on_grid(evaluate, start, most=max(FEW, work // evaluate.width))

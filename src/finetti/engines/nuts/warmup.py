@@ -60,6 +60,7 @@ class Stretch:
         length = 0 if self.learn else round(self.length / 2)
         return Stretch(self.mode, length, learn=False, forget=False)
 
+
 def course(tune: int) -> Iterator[Stretch]:
     """The stretches of a warmup of `tune` transitions."""
     last = round(LAST_PART * tune)

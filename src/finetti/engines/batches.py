@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -11,9 +12,11 @@ from finetti.density import Density
 BATCH = 1_000_000  # numbers that one batch's evaluation holds in its widest arrays, about
 MOST_POINTS = 1024  # of a batch; more save no time
 
+Evaluate = Callable[[np.ndarray], np.ndarray]
+
 
 class Batches:
-    """The log density of points (point, coordinate); -inf where it is not finite.
+    """The log density (point,) of points (point, coordinate).
 
     Args:
         density: of the model.
@@ -36,7 +39,30 @@ class Batches:
 
     def _of(self, points: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            values = np.broadcast_to(self.density(points, self.arguments, lead=1), len(points))
+            return np.broadcast_to(self.density(points, self.arguments, lead=1), len(points))
+
+
+class TooMany(Exception):
+    """More evaluations than allowed."""
+
+
+class Counting:
+    """The log density, -inf where it is not finite, with a count of its evaluations.
+
+    Args:
+        evaluate: points (point, coordinate) -> log density (point,).
+        most: evaluations at most; beyond it `TooMany` is raised.
+    """
+
+    def __init__(self, evaluate: Evaluate, most: float = np.inf):
+        self.evaluate, self.most, self.evaluations = evaluate, most, 0
+
+    def __call__(self, points: np.ndarray) -> np.ndarray:
+        self.evaluations += len(points)
+        if self.evaluations > self.most:
+            raise TooMany
+        with np.errstate(all="ignore"):
+            values = np.asarray(self.evaluate(points), float)
         return np.where(np.isfinite(values), values, -np.inf)
 
 

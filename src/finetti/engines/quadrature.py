@@ -9,10 +9,11 @@ the points of a grid fine enough that interpolation, checked at points in betwee
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+
+from finetti.engines.batches import Counting, Evaluate, TooMany
 
 BOUND = 1e-6  # of the normalising constant, relative, and of the moments, in posterior sds
 INTERPOLATION_BOUND = 1e-4  # total variation between the density and its interpolation
@@ -20,8 +21,6 @@ DROP = 36.0  # log density below the mode at which the tails are cut: 1e-15 of t
 FIRST = {1: 65, 2: 33}
 MOST = {1: 16385, 2: 513}
 FINE = {1: 8, 2: 4}  # how many times finer than the grid the interpolation is
-
-Evaluate = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ def on_grid(evaluate: Evaluate, start: np.ndarray, *, most: float = np.inf) -> G
     Returns:
         The grid, good or not; None where no mode or no end of the tails is found, or not within `most` evaluations.
     """
-    count = _Counting(evaluate, most)
+    count = Counting(evaluate, most)
     try:
         modes, heights = _climb(count, start + _shifts(len(start)))
         mode = modes[int(heights.argmax())]
@@ -82,33 +81,14 @@ def on_grid(evaluate: Evaluate, start: np.ndarray, *, most: float = np.inf) -> G
         if ends is None or (places < ends[:, :1]).any() or (places > ends[:, 1:]).any():
             return None
         return _refined(count, mode, turn, ends)
-    except _TooMany:
+    except TooMany:
         return None
-
-
-class _TooMany(Exception):
-    """More evaluations than allowed."""
 
 
 def _shifts(d: int) -> np.ndarray:
     """Where else to look for modes: near and far on either side of the start, along each coordinate."""
     sides = np.concatenate([np.eye(d), -np.eye(d)])
     return np.concatenate([np.zeros((1, d)), *(distance * sides for distance in (4.0, 16.0, 64.0))])
-
-
-class _Counting:
-    """The log density, -inf where it is not finite, with a count of its evaluations."""
-
-    def __init__(self, evaluate: Evaluate, most: float):
-        self.evaluate, self.most, self.evaluations = evaluate, most, 0
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        self.evaluations += len(points)
-        if self.evaluations > self.most:
-            raise _TooMany
-        with np.errstate(all="ignore"):
-            values = np.asarray(self.evaluate(points), float)
-        return np.where(np.isfinite(values), values, -np.inf)
 
 
 def _climb(evaluate: Evaluate, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -190,7 +170,7 @@ def _mesh(axes: list[np.ndarray] | tuple[np.ndarray, ...]) -> np.ndarray:
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
 
 
-def _refined(evaluate: _Counting, mode: np.ndarray, turn: np.ndarray, ends: np.ndarray) -> Grid:
+def _refined(evaluate: Counting, mode: np.ndarray, turn: np.ndarray, ends: np.ndarray) -> Grid:
     """Double the points of each axis until nothing moves; the points of a grid are kept in the next."""
     d = len(ends)
     n = FIRST[d]

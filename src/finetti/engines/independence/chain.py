@@ -16,9 +16,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from finetti.density import Density
-from finetti.engines.batches import Batches
+from finetti.engines.batches import Batches, Counting, Evaluate
 from finetti.engines.drawn import Drawn
-from finetti.engines.independence.proposal import ROUNDS, Evaluate, Fit, fitted_proposal, pilot_size
+from finetti.engines.independence.proposal import ROUNDS, Fit, fitted_proposal, pilot_size
 from finetti.engines.progress import Shown, progress
 from finetti.engines.start import start_points
 from finetti.geometry.plan import BY_PROPOSALS
@@ -48,9 +48,10 @@ def draw_independently(
     Raises:
         KeyboardInterrupt: at Ctrl-C before there are draws; later they are kept.
     """  # fmt: skip
+    if density.gaussian is None or density.size > BY_PROPOSALS:
+        return None
     evaluate = Batches(density, threads)
-    work = ROUNDS * pilot_size(density.size) * evaluate.width
-    if density.gaussian is None or density.size > BY_PROPOSALS or work > WORK:
+    if ROUNDS * pilot_size(density.size) * evaluate.width > WORK:
         return None
     began = time.perf_counter()
     fit = fitted_proposal(evaluate, _starts(density, rng), rng)
@@ -64,7 +65,7 @@ def draw_independently(
         with progress(wanted=progressbar, total=draws, tune=0, chains=len(seeds)) as show:
             interrupted = walk.go_on(draws - BLOCK, show)
     position, lp, acceptance = walk.kept()
-    evaluations = fit.evaluations + walk.evaluations
+    evaluations = fit.evaluations + walk.evaluate.evaluations
     facts = {
         "sampler": "independence",
         "sampling_time": time.perf_counter() - began,
@@ -118,9 +119,9 @@ class _Walk:
     """
 
     def __init__(self, fit: Fit, evaluate: Evaluate, rngs: list[np.random.Generator]):
-        self.proposal, self.evaluate, self.rngs = fit.proposal, evaluate, rngs
+        self.proposal, self.evaluate, self.rngs = fit.proposal, Counting(evaluate), rngs
         self.blocks: list[tuple[Steps, np.ndarray]] = []
-        self.heaviest, self.evaluations = 0.0, 0
+        self.heaviest = 0.0
         each = max(UNKEPT, len(fit.points) // len(rngs))
         chosen = np.arange(each * len(rngs)).reshape(len(rngs), each) % len(fit.points)
         first = self._weighed(fit.points[chosen], fit.values[chosen])
@@ -151,7 +152,6 @@ class _Walk:
     def _proposed(self, n: int) -> Steps:
         """`n` proposals for every chain."""
         points = np.stack([self.proposal.draw(n, rng) for rng in self.rngs])
-        self.evaluations += len(self.rngs) * n
         return self._weighed(points, self.evaluate(points.reshape(-1, points.shape[-1])))
 
     def _weighed(self, points: np.ndarray, values: np.ndarray) -> Steps:

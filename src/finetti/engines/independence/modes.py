@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+
+from finetti.engines.batches import Evaluate
 
 STEP = 0.1  # of the differences
 ROUNDS = 30
@@ -13,8 +14,6 @@ SHORTER = 0.3  # by how much, after a step that does not lead up
 LONGEST = 3.0  # change of a coordinate in one step
 FLATTEST = 1e-2  # curvature below which a direction counts as flat
 CLOSE = 0.05  # expected gain in log density at which a climb ends
-
-Evaluate = Callable[[np.ndarray], np.ndarray]
 
 
 class Mode(NamedTuple):

@@ -11,12 +11,12 @@ Jones, Pewsey 2009, Biometrika 96, on the map; Cornuet, Marin, Mira, Robert 2012
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from finetti.engines.batches import Counting, Evaluate
 from finetti.engines.independence.mixture import Mixture, fitted, joined, log_of_sum, one
 from finetti.engines.independence.modes import Mode, modes_from
 
@@ -28,8 +28,6 @@ LAPLACE_SCALE, WIDE_LAPLACE, WIDE_SCALE = 1.2, 2.0, 1.5  # times the factors at 
 LEAST_SHARE = 0.1  # of a mode in the first distribution
 SKEWS = np.linspace(-1.5, 1.5, 13)
 TAILS = np.array([0.5, 0.65, 0.8, 1.0, 1.25])
-
-Evaluate = Callable[[np.ndarray], np.ndarray]
 
 
 class Margins(NamedTuple):
@@ -151,17 +149,6 @@ def efficiency_of(log_weight: np.ndarray) -> float:
         return 0.0
     weight = np.exp(log_weight - top)
     return float(weight.sum() ** 2 / (weight**2).sum() / len(weight))
-
-
-class Counting:
-    """A function of points, with a count of them."""
-
-    def __init__(self, evaluate: Evaluate):
-        self.evaluate, self.evaluations = evaluate, 0
-
-    def __call__(self, points: np.ndarray) -> np.ndarray:
-        self.evaluations += len(points)
-        return self.evaluate(points)
 
 
 @dataclass

@@ -125,8 +125,7 @@ def _draw(density: Density, settings: Settings, seeds, rng, *, rewritten: bool, 
     """Draws by the engine that fits; None where rounding spoils the density with its latents integrated out."""
     drawn = draw_exactly(density, len(seeds), settings.draws, rng) if rewritten else None
     if drawn is None and rewritten and step == "auto":
-        threads, bar = threads_for(len(seeds), options["cores"]), options["progressbar"]
-        drawn = draw_independently(density, seeds, settings.draws, rng, threads=threads, progressbar=bar)
+        drawn = draw_independently(density, seeds, settings.draws, rng, progressbar=options["progressbar"])
     try:
         drawn = drawn or _by_nuts(density, settings, seeds, **options)
     except SamplingError:

@@ -15,7 +15,6 @@ from scipy import stats
 import finetti as pm
 from finetti.density import density_of
 from finetti.diagnostics.convergence import ess_bulk, mcse_mean
-from finetti.engines.batches import Batches
 from finetti.engines.independence import chain as chains
 from finetti.engines.independence.chain import _accepted, _Walk, draw_independently
 from finetti.engines.independence.mixture import Mixture, fitted, joined, one
@@ -233,14 +232,18 @@ def test_the_walk_is_the_textbooks(seed):
     assert _accepted(log_weight, log_uniform) == path
 
 
-def test_a_poor_proposal_changes_how_fast_but_not_what():
+def poor(draws: int, each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A normal law by proposals half a standard deviation off and half as wide again."""
     proposal = Proposal(unmapped(1), one(np.array([0.5]), np.array([[1.5]])))
     points = proposal.draw(40, np.random.default_rng(9))
     fit = Fit(proposal, points, -0.5 * points[:, 0] ** 2, 0.7, 40)
-    walk = _Walk(fit, lambda x: -0.5 * x[:, 0] ** 2, [np.random.default_rng(k) for k in range(4)])
-    walk.go_on(5000)
-    position, lp, rate = walk.kept()
+    walk = _Walk(fit, lambda x: -0.5 * x[:, 0] ** 2, [np.random.default_rng(k) for k in range(4)], each)
+    walk.go_on(draws)
+    return walk.kept()
+
+
+def test_a_poor_proposal_changes_how_fast_but_not_what():
+    position, lp, rate = poor(5000, each=1)
     x = position[..., 0]
     assert x.shape == lp.shape == rate.shape == (4, 5000)
     np.testing.assert_array_equal(lp, -0.5 * x**2)
@@ -249,6 +252,14 @@ def test_a_poor_proposal_changes_how_fast_but_not_what():
     assert stats.kstest(thinned, stats.norm.cdf).pvalue > LEVEL
     changed = (np.diff(x, axis=1) != 0).mean()
     assert abs(changed - rate.mean()) < 0.02 and 0.5 < rate.mean() < 0.9
+
+
+def test_with_two_proposals_a_draw_every_second_state_is_kept():
+    every, second = poor(1000, each=1), poor(500, each=2)
+    for a, b in zip(every[:2], second[:2], strict=True):
+        np.testing.assert_array_equal(a[:, 1::2], b)
+    np.testing.assert_allclose(every[2].reshape(4, 500, 2).mean(axis=2), second[2], rtol=1e-12)
+    assert ess_bulk(second[0][..., 0]) / 500 > 1.3 * ess_bulk(every[0][..., 0]) / 1000
 
 
 # --- whole models ------------------------------------------------------------------------------------------------
@@ -316,13 +327,19 @@ def test_what_the_trace_and_the_plan_say():
     rate = float(trace["sample_stats"]["acceptance_rate"].mean())
     assert 0.6 < rate < 1 and 0.6 < trace.attrs["proposal_efficiency"] < 1
     moved = (np.diff(trace["posterior"]["s"].values, axis=1) != 0).mean()
-    assert abs(moved - rate) < 0.06
+    assert abs(moved - (1 - (1 - rate) ** 2)) < 0.06  # of two proposals a draw
     assert "900 draws by proposals fitted to the posterior" in str(pm.summary(trace))
     assert min(float(ess_bulk(trace["posterior"][name].values)) for name in ("s", "t", "sigma")) > 300
 
 
-def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(monkeypatch):
-    monkeypatch.setattr(Batches, "_of", small_batches(Batches._of, monkeypatch))
+@pytest.mark.parametrize(("cheap", "each"), [(50_000_000, 2), (0, 1)])
+def test_two_proposals_a_draw_where_they_are_cheap(cheap, each, monkeypatch):
+    monkeypatch.setattr(chains, "CHEAP", cheap)
+    more, fewer = (drawn(crossed(), draws).facts["evaluations"] for draws in (700, 300))
+    assert more - fewer == each * 2 * 400
+
+
+def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores():
     one_core, two_cores = (
         pm.sample(400, chains=3, cores=cores, model=crossed(), random_seed=7, progressbar=False) for cores in (1, 3)
     )
@@ -331,17 +348,11 @@ def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores(monkeypatch):
             np.testing.assert_array_equal(one_core[group][name], two_cores[group][name], err_msg=name)
 
 
-def small_batches(of, monkeypatch):
-    """Batches of 64 points, so that threads have something to share."""
-    monkeypatch.setattr("finetti.engines.batches.MOST_POINTS", 64)
-    return of
-
-
 def drawn(model: pm.Model, draws: int = 500):
     chosen = plan(model)
     seeds = np.random.SeedSequence(1).spawn(2)
     density = density_of(model, chosen.block, chosen.coordinates)
-    return draw_independently(density, seeds, draws, np.random.default_rng(0), threads=1)
+    return draw_independently(density, seeds, draws, np.random.default_rng(0))
 
 
 def test_an_interrupted_run_keeps_its_draws(monkeypatch):
@@ -352,7 +363,7 @@ def test_an_interrupted_run_keeps_its_draws(monkeypatch):
     def interrupted(walk, new):
         if next(calls) == 3:  # before the first draw, two blocks, then Ctrl-C
             raise KeyboardInterrupt
-        advance(walk, new)
+        return advance(walk, new)
 
     monkeypatch.setattr(_Walk, "_advance", interrupted)
     found = drawn(crossed(), 1000)
@@ -369,7 +380,7 @@ def test_ctrl_c_before_the_first_draw_is_ctrl_c(monkeypatch):
     def interrupted(walk, new):
         if next(calls) == 1:
             raise KeyboardInterrupt
-        advance(walk, new)
+        return advance(walk, new)
 
     monkeypatch.setattr(_Walk, "_advance", interrupted)
     with pytest.raises(KeyboardInterrupt):

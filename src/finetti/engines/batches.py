@@ -1,15 +1,14 @@
-"""A log density at many points, in NumPy: in batches that fit the cache, on threads."""
+"""A log density at many points, in NumPy: in batches that fit the cache."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from finetti.density import Density
 
-BATCH = 1_000_000  # numbers that one batch's evaluation holds in its widest arrays, about
+BATCH = 700_000  # numbers that one batch's evaluation holds in its widest arrays, about
 MOST_POINTS = 1024  # of a batch; more save no time
 
 Evaluate = Callable[[np.ndarray], np.ndarray]
@@ -18,24 +17,20 @@ Evaluate = Callable[[np.ndarray], np.ndarray]
 class Batches:
     """The log density (point,) of points (point, coordinate).
 
+    On one thread: array operations are so short that two would wait for each other's turn as long as they would save.
+
     Args:
         density: of the model.
-        threads: for batches; values do not depend on how many there are.
     """
 
-    def __init__(self, density: Density, threads: int = 1):
-        self.density, self.threads, self.width = density, threads, _width(density)
+    def __init__(self, density: Density):
+        self.density, self.width = density, _width(density)
         self.arguments = density.batched_arguments()
         self.points = min(MOST_POINTS, max(1, BATCH // self.width))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:
         batches = [points[k : k + self.points] for k in range(0, len(points), self.points)]
-        if self.threads == 1 or len(batches) < 2:
-            parts = [self._of(batch) for batch in batches]
-        else:
-            with ThreadPoolExecutor(self.threads) as pool:
-                parts = list(pool.map(self._of, batches))
-        return np.concatenate(parts)
+        return np.concatenate([self._of(batch) for batch in batches])
 
     def _of(self, points: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -37,7 +38,7 @@ class Block:
     @property
     def size(self) -> int:
         """Number of unconstrained values."""
-        return int(np.prod(self.shape))
+        return prod(self.shape)
 
     @property
     def name(self) -> str:

@@ -1,11 +1,11 @@
 """Elimination in a block-bordered system: factors, the quadratic form, the determinant's pieces, and draws.
 
-All arrays have groups on their last axis, so that every loop over groups is one array operation.
+Every loop over groups is one array operation; see `System` for where the axes of groups and of draws are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,13 +21,13 @@ class Factors(NamedTuple):
     their derivatives.
 
     Args:
-        lower: rows of L, below the diagonal: lower[i][j] of shape (..., group).
-        pivot, inverse: what elimination leaves of each diagonal entry, and its reciprocal: one (..., group) a slot.
-        coupling: L^-1 B, transposed: one (..., border, group) for each slot.
-        block_pull: L^-1 h: one (..., group) for each slot.
-        border: (..., border, border) Cholesky factor of S.
-        border_pull: (..., border) S's factor, inverted, times what is left of h.
-        share: (...) smallest share of a diagonal entry of Q that elimination has left.
+        lower: rows of L, below the diagonal: lower[i][j] of shape (group[, draw]).
+        pivot, inverse: what elimination leaves of each diagonal entry, and its reciprocal: one (group[, draw]) a slot.
+        coupling: L^-1 B, transposed: one (border, group[, draw]) for each slot.
+        block_pull: L^-1 h: one (group[, draw]) for each slot.
+        border: ([draw,] border, border) Cholesky factor of S.
+        border_pull: ([draw,] border) S's factor, inverted, times what is left of h.
+        share: ([draw]) smallest share of a diagonal entry of Q that elimination has left.
     """
 
     lower: list
@@ -51,58 +51,71 @@ def factorise(system: System, xp: Namespace) -> Factors:
     for i, entries in enumerate(system.blocks):
         times_pivot: list = []
         for j in range(i):
-            times_pivot.append(entries[j] - sum(times_pivot[m] * lower[j][m] for m in range(j)))
+            times_pivot.append(_less(entries[j], (times_pivot[m] * lower[j][m] for m in range(j))))
         row = [value * inverse for value, inverse in zip(times_pivot, inverses, strict=True)]
-        pivot = entries[i] - sum(a * b for a, b in zip(times_pivot, row, strict=True))
-        share = xp.minimum(share, xp.min(pivot / entries[i], axis=-1))
-        coupling.append(system.coupling[i] - sum(row[j][..., None, :] * coupling[j] for j in range(i)))
-        pull.append(system.block_pull[i] - sum(row[j] * pull[j] for j in range(i)))
+        pivot = _less(entries[i], (a * b for a, b in zip(times_pivot, row, strict=True)))
+        share = xp.minimum(share, xp.min(pivot / entries[i], axis=0)) if row else share
+        coupling.append(_less(system.coupling[i], (row[j][None] * coupling[j] for j in range(i))))
+        pull.append(_less(system.block_pull[i], (row[j] * pull[j] for j in range(i))))
         lower.append(row)
         pivots.append(pivot)
         inverses.append(1.0 / pivot)
     if border.shape[-1] == 0:
         return Factors(lower, pivots, inverses, coupling, pull, border, border_pull, share)
     for c, p, inverse in zip(coupling, pull, inverses, strict=True):
-        scaled = c * inverse[..., None, :]
+        scaled = c * inverse[None]
         border = border - _cross(scaled, c, xp)
-        border_pull = border_pull - _cross(p[..., None, :], scaled, xp)[..., 0, :]
+        border_pull = border_pull - _cross(p[None], scaled, xp)[..., 0, :]
     factor = _cholesky(border, xp)
     share = xp.minimum(share, xp.min(diagonal(factor, xp) ** 2 / diagonal(system.border, xp), axis=-1))
     pulled = xp.solve_lower(factor, border_pull)
     return Factors(lower, pivots, inverses, coupling, pull, factor, pulled, share)
 
 
+def _less(value: Any, terms: Iterable[Any]) -> Any:
+    """A value with terms taken off it, of which there may be none."""
+    for term in terms:
+        value = value - term
+    return value
+
+
 def quadratic(factors: Factors, xp: Namespace) -> Any:
-    """(...) h'Q^-1 h."""
+    """([draw]) h'Q^-1 h."""
     total = xp.sum(factors.border_pull**2, axis=-1)
     for pull, inverse in zip(factors.block_pull, factors.inverse, strict=True):
-        total = total + xp.sum(pull * pull * inverse, axis=-1)
+        total = total + xp.sum(pull * pull * inverse, axis=0)
     return total
 
 
 def _cross(a: Any, b: Any, xp: Namespace) -> Any:
-    """(..., i, group) and (..., j, group) to (..., i, j): without a matrix product while there are few."""
-    if xp is NUMPY or a.shape[-2] * b.shape[-2] > 36:
-        return xp.matmul(a, xp.swapaxes(b, -1, -2))
-    return xp.sum(a[..., :, None, :] * b[..., None, :, :], axis=-1)
+    """(i, group[, draw]) and (j, group[, draw]) to ([draw,] i, j): without a matrix product while there are few."""
+    few = len(a) * len(b) <= 36
+    if a.ndim == 2:
+        return xp.sum(a[:, None] * b[None], axis=-1) if few else xp.matmul(a, xp.swapaxes(b, -1, -2))
+    if few:
+        return xp.einsum("igd,jgd->dij", a, b)
+    return xp.matmul(xp.moveaxis(a, -1, 0), xp.swapaxes(xp.moveaxis(b, -1, 0), -1, -2))
 
 
 def log_of_product(pivots: Sequence[Any], xp: Namespace) -> Any:
-    """(...) sum of logarithms of arrays (..., group): of products of eight numbers, for logarithms are dear in XLA."""
+    """([draw]) sum of logarithms of arrays (group[, draw]): of products of eight, for logarithms are dear in XLA."""
     if not pivots:
         return 0.0
     product, factors = pivots[0], 1
     for pivot in pivots[1:]:
         product, factors = product * pivot, factors + 1
-    while 2 * factors <= 8 and product.shape[-1] > 1:
-        half = product.shape[-1] // 2
-        paired = product[..., :half] * product[..., half : 2 * half]
-        product, factors = xp.concatenate([paired, product[..., 2 * half :]], axis=-1), 2 * factors
-    return xp.sum(xp.log(product), axis=-1)
+    while 2 * factors <= 8 and len(product) > 1:
+        half = len(product) // 2
+        paired = product[:half] * product[half : 2 * half]
+        rest = product[2 * half :]
+        product, factors = xp.concatenate([paired, rest]) if len(rest) else paired, 2 * factors
+    return xp.sum(xp.log(product), axis=0)
 
 
 def diagonal(matrix: Any, xp: Namespace) -> Any:
-    """The diagonal as a sum: XLA would gather it, and gathering in the sampler's loop is slow."""
+    """The diagonal, in XLA as a sum: it would gather it, and gathering in the sampler's loop is slow."""
+    if xp is NUMPY:
+        return np.diagonal(matrix, axis1=-2, axis2=-1)
     return xp.sum(matrix * np.eye(matrix.shape[-1]), axis=-1)
 
 
@@ -126,21 +139,21 @@ def _cholesky_or_nan(matrix: np.ndarray) -> np.ndarray:
 
 
 def solve(factors: Factors, draws: int, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
-    """Draws (draw, slot, group) of the blocks and (draw, border) of the border; without `rng` the mean of each."""
+    """Draws (slot, group, draw) of the blocks and (draw, border) of the border; without `rng` the mean of each."""
 
-    def noise(shape: tuple[int, ...]) -> Any:
-        return 0.0 if rng is None else rng.standard_normal((draws, *shape[1:]))
+    def noise(*shape: int) -> Any:
+        return 0.0 if rng is None else rng.standard_normal(shape)
 
-    right = factors.border_pull + noise(factors.border_pull.shape)
-    border = np.broadcast_to(right, (draws, right.shape[-1]))
-    if right.shape[-1]:
+    p = factors.border_pull.shape[-1]
+    border = np.broadcast_to(factors.border_pull + noise(draws, p), (draws, p))
+    if p:
         border = np.linalg.solve(np.swapaxes(factors.border, -1, -2), border[..., None])[..., 0]
     slots = len(factors.lower)
     z: list = [None] * slots
     for i in reversed(range(slots)):
         inverse = factors.inverse[i]
-        left = factors.block_pull[i] - np.matmul(border[..., None, :], factors.coupling[i])[..., 0, :]
-        z[i] = left * inverse + np.sqrt(inverse) * noise(inverse.shape)
-        z[i] = z[i] - sum(factors.lower[m][i] * z[m] for m in range(i + 1, slots))
-    groups = factors.block_pull[0].shape[-1] if slots else 0
-    return np.stack(z, axis=-2) if slots else np.zeros((draws, 0, groups)), border
+        left = _less(factors.block_pull[i], (c * b for c, b in zip(factors.coupling[i], border.T, strict=True)))
+        z[i] = left * inverse + np.sqrt(inverse) * noise(len(inverse), draws)
+        z[i] = _less(z[i], (factors.lower[m][i] * z[m] for m in range(i + 1, slots)))
+    groups = len(factors.block_pull[0]) if slots else 0
+    return np.stack(np.broadcast_arrays(*z)) if slots else np.zeros((0, groups, draws)), border

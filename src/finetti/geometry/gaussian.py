@@ -16,7 +16,7 @@ them, whatever the number of rows of the data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -31,6 +31,8 @@ from finetti.model.graph import Constant, Node, Random
 from finetti.model.namespace import NUMPY, Namespace
 
 LOG_2PI = float(np.log(2 * np.pi))
+ONE_THREAD = 250_000  # multiplications of a matrix product up to which OpenBLAS takes no further threads
+LEAST_ROWS = 16
 ROUNDING = 1e-14  # share of an entry of Q below which what elimination has left of it is mostly rounding error
 
 
@@ -132,12 +134,12 @@ class GaussianBlock:
 
     def system(self, values: Values) -> System:
         """Q, h and c."""
-        weights = values.pair_weights()
+        shared = values.shared_entries()
         varying = sum(values.varying_entries(v) for v in self.varying) if self.varying else None
 
         def entries(start: int, stop: int) -> Any:
-            total = values.shared_entries(weights, start, stop)
-            return total if varying is None else total + varying[..., start:stop]
+            total = shared(start, stop)
+            return total if varying is None else total + varying[start:stop]
 
         return self.layout.system(entries, values.xp)
 
@@ -174,21 +176,30 @@ def _from_standard(member: Random, z: np.ndarray, values: Mapping[Node, Any]) ->
 
 
 class Values:
-    """The numbers a block needs of phi, at one point or over draws."""
+    """The numbers a block needs of phi, at one point or over draws; draws are on the last axis of all of them."""
 
     def __init__(self, block: GaussianBlock, given: Mapping[Node, Any], xp: Namespace, lead: int):
         self.block, self.xp, self.lead = block, xp, lead
         values = evaluate(block.nodes, given, xp=xp, lead=lead)
-        self.flat = {n: xp.reshape(v, (*v.shape[:lead], -1)) for n, v in zip(block.nodes, values, strict=True)}
+        self.flat = {node: self._draws_last(value) for node, value in zip(block.nodes, values, strict=True)}
         arrays = block.arrays  # a compiled program is given its own, NumPy takes the block's
         self.arrays = arrays if xp is NUMPY else {n: given.get(n, array) for n, array in arrays.items()}
 
+    def _draws_last(self, value: Any) -> Any:
+        """(*shape) as (element,), (draw, *shape) as (element, draw)."""
+        flat = self.xp.reshape(value, (*value.shape[: self.lead], -1))
+        return self.xp.ascontiguousarray(flat.T) if self.lead else flat
+
+    def _along_draws(self, array: np.ndarray) -> np.ndarray:
+        """A known array, to be combined with numbers that have draws on their last axis."""
+        return array[..., None] if self.lead else array
+
     def _power(self, node: Node, power: int, index: Any) -> Any:
-        value = self.flat[node][..., index]
+        value = self.flat[node][index]
         return value if power == 1 else 1.0 / value
 
-    def pair_weights(self) -> Any:
-        """The product of two coefficients for each row of the shared table: (draw, row), or one (draw,) for each."""
+    def _pair_weights(self) -> list:
+        """The product of two coefficients for each row of the shared table."""
         shared, one = self.block.shared, self.xp.ones((1,) * self.lead)
         coefficients = []
         for product in shared.coefficients:
@@ -196,58 +207,71 @@ class Values:
             for node, power, element in product:
                 value = value * self._power(node, power, element)
             coefficients.append(value)
-        weights = [coefficients[a] * coefficients[b] for a, b in shared.pairs]
-        return np.stack(np.broadcast_arrays(*weights), axis=-1) if self.by_matrices and weights else weights
+        return [coefficients[a] * coefficients[b] for a, b in shared.pairs]
 
-    @property
-    def by_matrices(self) -> bool:
-        """Whether matrix products are the quick way: over many draws; a compiled program fuses sums."""
-        return self.xp is NUMPY and self.lead > 0
+    def shared_entries(self) -> Callable[[int, int], Any]:
+        """(entry[, draw]) from start to stop of the rows with shared factors.
 
-    def shared_entries(self, weights: Any, start: int, stop: int) -> Any:
-        """(draw, entry) from the rows with shared factors: of few rows of the table, for most have no entry here."""
+        Over draws they are one matrix product. At one point they are sums, which a compiled program fuses, of few rows
+        of the table, for most have no entry there.
+        """
+        xp, weights = self.xp, self._pair_weights()
         shared, table = self.block.shared, self.arrays[self.block.shared.place]
-        used = np.flatnonzero(shared.present[:, start:stop].any(axis=1))
-        if self.by_matrices and len(used):
-            return np.matmul(weights[:, used], table[used, start:stop])
-        total = self.xp.zeros((1,) * self.lead + (stop - start,))
-        for k in used:
-            total = total + weights[k][..., None] * table[k, start:stop]
-        return total
+        if self.lead:
+            stacked = xp.stack(xp.broadcast_arrays(*weights)) if weights else xp.zeros((0, 1))
+            everything = _product(table.T, stacked)
+            return lambda start, stop: everything[start:stop]
+
+        def entries(start: int, stop: int) -> Any:
+            total = xp.zeros(stop - start)
+            for k in np.flatnonzero(shared.present[:, start:stop].any(axis=1)):
+                total = total + weights[k] * table[k, start:stop]
+            return total
+
+        return entries
 
     def varying_entries(self, rows: Varying) -> Any:
-        """(draw, entry) from rows whose factors differ by key."""
-        xp, shape = self.xp, rows.products.shape[:2]
-        weight = xp.ones((1,) * self.lead + shape)
+        """(entry[, draw]) from rows whose factors differ by key."""
+        xp = self.xp
+        weight = xp.ones(rows.products.shape[:2] + (1,) * self.lead)
         for slot in rows.slots:
             value = self._power(slot.node, slot.power, np.maximum(slot.index, 0))
-            weight = weight * xp.where(slot.index >= 0, value, 1.0)
-        sums = weight[..., :, None] * weight[..., None, :] * self.arrays[rows.place]
-        return _scattered(xp, xp.reshape(sums, (*sums.shape[: self.lead], -1)), rows.target, self.block.layout.entries)
+            weight = weight * xp.where(self._along_draws(slot.index >= 0), value, 1.0)
+        sums = weight[:, :, None] * weight[:, None] * self._along_draws(self.arrays[rows.place])
+        return _scattered(xp, xp.reshape(sums, (-1, *sums.shape[3:])), rows.target, self.block.layout.entries)
 
     def log_normalising(self) -> Any:
         """(draw,) what the scales of all rows add."""
         xp, total = self.xp, 0.0
         for slot, counts in self.block.log_scale:
             if len(slot.index) == 1:  # a plain number: no gathering in the sampler's loop
-                total = total - slot.power * counts[0] * xp.log(xp.abs(self.flat[slot.node][..., int(slot.index[0])]))
+                total = total - slot.power * counts[0] * xp.log(xp.abs(self.flat[slot.node][int(slot.index[0])]))
             else:
-                value = xp.log(xp.abs(self.flat[slot.node][..., slot.index]))
-                total = total - slot.power * xp.sum(counts * value, axis=-1)
+                value = xp.log(xp.abs(self.flat[slot.node][slot.index]))
+                total = total - slot.power * xp.sum(self._along_draws(counts) * value, axis=0)
         for node, repeats in self.block.log_terms:
-            total = total + repeats * xp.sum(self.flat[node], axis=-1)
+            total = total + repeats * xp.sum(self.flat[node], axis=0)
         return total
 
 
+def _product(tall: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """The matrix product, in pieces so small that those of several Python threads do not wait for the same helpers."""
+    step = max(LEAST_ROWS, ONE_THREAD // max(b.size, 1))
+    product = np.empty((len(tall), b.shape[1]))
+    for k in range(0, len(tall), step):
+        np.matmul(tall[k : k + step], b, out=product[k : k + step])
+    return product
+
+
 def _scattered(xp: Namespace, values: Any, target: np.ndarray, size: int) -> Any:
-    """Add (draw, value) up at known targets; a last entry takes what has no place."""
+    """Add (value[, draw]) up at known targets; a last entry takes what has no place."""
     if xp is not NUMPY:
-        return xp.zeros(size + 1).at[target].add(values)[:size]
+        return xp.zeros((size + 1, *values.shape[1:])).at[target].add(values)[:size]
     order = np.argsort(target, kind="stable")
     starts = np.flatnonzero(np.diff(target[order], prepend=-1))
-    entries = np.zeros((*values.shape[:-1], size + 1))
-    entries[..., target[order][starts]] = np.add.reduceat(values[..., order], starts, axis=-1)
-    return entries[..., :size]
+    entries = np.zeros((size + 1, *values.shape[1:]))
+    entries[target[order][starts]] = np.add.reduceat(values[order], starts, axis=0)
+    return entries[:size]
 
 
 def sorted_out(rows: Sequence[Rows], layout: Layout) -> tuple[Shared, tuple[Varying, ...]]:

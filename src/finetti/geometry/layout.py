@@ -9,6 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,15 +25,18 @@ MAX_ENTRIES = 20_000_000
 
 
 class System(NamedTuple):
-    """Q, h and c at given phi; groups are on the last axis of the blocks, which are eliminated array by array.
+    """Q, h and c at given phi: one, or as many as there are draws of phi.
+
+    Draws, where there are any, are on the last axis of what has groups, so that loops over both run in step, and on the
+    first of what has none, as linear algebra libraries want them.
 
     Args:
-        blocks: lower triangle of the blocks D: blocks[i][j] of shape (..., group) for slots j <= i.
-        coupling: B', one (..., border, group) for each slot: groups last, so that loops over them run in step.
-        border: (..., border, border) E.
-        block_pull: h of the blocks, one (..., group) for each slot.
-        border_pull: (..., border) h of the border.
-        constant: (...) c.
+        blocks: lower triangle of the blocks D: blocks[i][j] of shape (group[, draw]) for slots j <= i.
+        coupling: B', one (border, group[, draw]) for each slot.
+        border: ([draw,] border, border) E.
+        block_pull: h of the blocks, one (group[, draw]) for each slot.
+        border_pull: ([draw,] border) h of the border.
+        constant: ([draw]) c.
     """
 
     blocks: list
@@ -62,6 +68,16 @@ class Layout:
         p = len(self.border)
         return slots * slots * groups, slots * groups * p, p * p, slots * groups, p, 1
 
+    @cached_property
+    def starts(self) -> tuple[int, ...]:
+        """Where each part of the entries begins."""
+        return tuple(accumulate(self.sizes[:-1], initial=0))
+
+    @cached_property
+    def missing(self) -> list[np.ndarray | None]:
+        """For each slot ones where a group has no element there; None where all have."""
+        return [(row < 0).astype(float) if (row < 0).any() else None for row in self.grid]
+
     @property
     def entries(self) -> int:
         """Number of entries of the system, c last."""
@@ -71,38 +87,40 @@ class Layout:
         """Q, h and c from their entries, asked for part by part; elements that a group lacks get a one on the diagonal.
 
         Args:
-            entries: `(start, stop) -> (..., stop - start)`.
+            entries: `(start, stop) -> (stop - start[, draw])`.
             xp: the namespace.
         """
         slots, groups = self.grid.shape
         p = len(self.border)
-        d, b, e, hd, he, c, _ = np.concatenate([[0], np.cumsum(self.sizes)])
+        d, b, e, hd, he, c = self.starts
 
         def part(start: int, shape: tuple[int, ...]) -> Any:
-            values = entries(int(start), int(start) + int(np.prod(shape)))
-            return xp.reshape(values, values.shape[:-1] + shape)
+            values = entries(start, start + prod(shape))
+            return xp.reshape(values, shape + values.shape[1:])
 
-        missing = (self.grid < 0).astype(float)
+        def draws_first(values: Any, rank: int) -> Any:
+            return xp.moveaxis(values, -1, 0) if values.ndim > rank else values
+
         blocks = [[part(d + (i * slots + j) * groups, (groups,)) for j in range(i + 1)] for i in range(slots)]
-        for i in range(slots):
-            if missing[i].any():
-                blocks[i][i] = blocks[i][i] + missing[i]
+        for i, missing in enumerate(self.missing):
+            if missing is not None:
+                blocks[i][i] = blocks[i][i] + missing.reshape(-1, *(1,) * (blocks[i][i].ndim - 1))
         return System(
             blocks=blocks,
             coupling=[part(b + i * p * groups, (p, groups)) for i in range(slots)],
-            border=part(e, (p, p)),
+            border=draws_first(part(e, (p, p)), 2),
             block_pull=[-part(hd + i * groups, (groups,)) for i in range(slots)],
-            border_pull=-part(he, (p,)),
+            border_pull=-draws_first(part(he, (p,)), 1),
             constant=-0.5 * part(c, ()),
         )
 
     def joined(self, blocks: np.ndarray, border: np.ndarray) -> np.ndarray:
-        """(draw, slot, group) and (draw, border) as (draw, element)."""
-        flat = np.empty((len(border), self.size))
+        """(slot, group, draw) and (draw, border) as (draw, element)."""
+        flat = np.empty((self.size, len(border)))
         present = self.grid >= 0
-        flat[:, self.grid[present]] = blocks[:, present]
-        flat[:, self.border] = border
-        return flat
+        flat[self.grid[present]] = blocks[present]
+        flat[self.border] = border.T
+        return flat.T
 
     def targets(self, position: np.ndarray) -> np.ndarray:
         """The entry to which each product of two columns goes: (key, column, column).
@@ -111,9 +129,9 @@ class Layout:
         those of a member with the known part to -h (once, from the member's side), those of known parts to -2 c.
         """
         slot, group, at_border = self._places(position)
-        starts = np.concatenate([[0], np.cumsum(self.sizes)])
+        starts = self.starts
         (slots, groups), p = self.grid.shape, len(self.border)
-        nowhere = starts[-1]
+        nowhere = self.entries
         a, b = np.broadcast_arrays(position[:, :, None], position[:, None, :])
         sa, sb = slot[:, :, None], slot[:, None, :]
         ga = group[:, :, None]

@@ -99,7 +99,7 @@ def _posterior_mean(block: GaussianBlock, at: Mapping[Node, np.ndarray]) -> tupl
         flat = block.layout.joined(*solve(factors, 1, None))[0]
         left = system.constant + 0.5 * quadratic(factors, NUMPY)
         cancelling = float(np.abs(system.constant / left).max())
-    if not np.isfinite(flat).all() or not factors.share.min() > ROUNDING:
+    if not np.isfinite(flat).all() or not np.min(factors.share) > ROUNDING:
         raise ModelError(_undetermined(block, system))
     return flat, cancelling
 
@@ -133,9 +133,9 @@ def dense(block: GaussianBlock, system: System) -> np.ndarray:
         at = layout.grid[i, here]
         for j, entries in enumerate(row):
             both = here & (layout.grid[j] >= 0)
-            q[layout.grid[i, both], layout.grid[j, both]] = entries[0][both]
-            q[layout.grid[j, both], layout.grid[i, both]] = entries[0][both]
-        q[np.ix_(border, at)] = system.coupling[i][0][:, here]
-        q[np.ix_(at, border)] = system.coupling[i][0][:, here].T
+            q[layout.grid[i, both], layout.grid[j, both]] = entries[both, 0]
+            q[layout.grid[j, both], layout.grid[i, both]] = entries[both, 0]
+        q[np.ix_(border, at)] = system.coupling[i][:, here, 0]
+        q[np.ix_(at, border)] = system.coupling[i][:, here, 0].T
     q[np.ix_(border, border)] = system.border[0]
     return q

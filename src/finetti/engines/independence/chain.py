@@ -26,13 +26,14 @@ from finetti.geometry.plan import BY_PROPOSALS
 EFFICIENCY = 0.6  # of the proposals, at least
 HEAVIEST = 50.0  # weight in the first block at most, over the mean weight
 WORK = 150_000_000  # numbers touched by the evaluations of the fit, at most
-STARTS, SPREAD = 4, 3.0  # points from which modes are looked for, and how far they are apart
+STARTS, SPREAD, DOZEN = 4, 3.0, 12  # points from which modes are looked for, how far apart, and tried for each
 UNKEPT = 20  # transitions of each chain before its first draw, at least
 BLOCK = 1000  # draws of each chain between two moments at which Ctrl-C loses nothing
+CHEAP = 50_000_000  # numbers touched by as many evaluations as there are draws, up to which two are made for each draw
 
 
 def draw_independently(
-    density: Density, seeds: Sequence[np.random.SeedSequence], draws: int, rng: np.random.Generator, *, threads: int,
+    density: Density, seeds: Sequence[np.random.SeedSequence], draws: int, rng: np.random.Generator, *,
     progressbar: bool = False,
 ) -> Drawn | None:
     """Draws by proposals from a fitted distribution; None where it does not resemble the posterior closely enough.
@@ -42,7 +43,6 @@ def draw_independently(
         seeds: one for each chain.
         draws: of each chain.
         rng: for the fit.
-        threads: to evaluate the density on; the draws are the same on any number.
         progressbar: show one, where there is something to wait for.
 
     Raises:
@@ -50,14 +50,15 @@ def draw_independently(
     """  # fmt: skip
     if density.gaussian is None or density.size > BY_PROPOSALS:
         return None
-    evaluate = Batches(density, threads)
+    evaluate = Batches(density)
     if ROUNDS * pilot_size(density.size) * evaluate.width > WORK:
         return None
     began = time.perf_counter()
-    fit = fitted_proposal(evaluate, _starts(density, rng), rng)
+    fit = fitted_proposal(evaluate, _starts(density, evaluate, rng), rng)
     if fit is None or not fit.efficiency >= EFFICIENCY:
         return None
-    walk = _Walk(fit, evaluate, [np.random.default_rng(seed) for seed in seeds])
+    each = 2 if len(seeds) * draws * evaluate.width <= CHEAP else 1
+    walk = _Walk(fit, evaluate, [np.random.default_rng(seed) for seed in seeds], each)
     interrupted = walk.go_on(min(draws, BLOCK))
     if walk.heaviest > HEAVIEST and not interrupted:
         return None
@@ -84,10 +85,12 @@ def _told(fit: Fit, evaluations: int, acceptance: np.ndarray) -> str:
     )
 
 
-def _starts(density: Density, rng: np.random.Generator) -> np.ndarray:
-    """The first start of a chain, and others around it."""
+def _starts(density: Density, evaluate: Evaluate, rng: np.random.Generator) -> np.ndarray:
+    """The first start of a chain, and others around it: of each dozen the best, for a climb from nowhere is long."""
     (first, _), = start_points(density, [rng], None)  # fmt: skip
-    return first + SPREAD * np.concatenate([np.zeros((1, density.size)), rng.normal(size=(STARTS - 1, density.size))])
+    tried = first + SPREAD * rng.normal(size=(STARTS - 1, DOZEN, density.size))
+    values = Counting(evaluate)(tried.reshape(-1, density.size)).reshape(STARTS - 1, DOZEN)
+    return np.concatenate([first[None], tried[np.arange(STARTS - 1), values.argmax(axis=1)]])
 
 
 class Steps(NamedTuple):
@@ -115,11 +118,11 @@ class _Walk:
     """All chains, block by block: proposals are evaluated together, for a call costs more than the points in it.
 
     The points the proposals were judged by are shared out among the chains as their first proposals, before the draws
-    that are kept.
+    that are kept. Of `each` transitions the last is kept: with two, neighbouring draws are all but independent.
     """
 
-    def __init__(self, fit: Fit, evaluate: Evaluate, rngs: list[np.random.Generator]):
-        self.proposal, self.evaluate, self.rngs = fit.proposal, Counting(evaluate), rngs
+    def __init__(self, fit: Fit, evaluate: Evaluate, rngs: list[np.random.Generator], each: int):
+        self.proposal, self.evaluate, self.rngs, self.each = fit.proposal, Counting(evaluate), rngs, each
         self.blocks: list[tuple[Steps, np.ndarray]] = []
         self.heaviest = 0.0
         each = max(UNKEPT, len(fit.points) // len(rngs))
@@ -127,13 +130,14 @@ class _Walk:
         first = self._weighed(fit.points[chosen], fit.values[chosen])
         self.now = first.at((slice(None), slice(0, 1)))
         self._advance(first.at((slice(None), slice(1, None))))
-        self.blocks.clear()
 
     def go_on(self, draws: int, show: Callable[[Sequence[Shown]], None] = lambda chains: None) -> bool:
         """`draws` more of every chain, shown as they go; whether that was interrupted, after at least one block."""
         try:
             for start in range(0, draws, BLOCK):
-                self._advance(self._proposed(min(BLOCK, draws - start)))
+                steps, rate = self._advance(self._proposed(self.each * min(BLOCK, draws - start)))
+                rate = rate.reshape(len(rate), -1, self.each).mean(axis=2)
+                self.blocks.append((steps.at((slice(None), slice(self.each - 1, None, self.each))), rate))
                 drawn = sum(rate.shape[1] for _, rate in self.blocks)
                 show([Walked(drawn, drawn)] * len(self.rngs))
         except KeyboardInterrupt:
@@ -159,8 +163,8 @@ class _Walk:
         proposed = self.proposal.log_density(points.reshape(-1, points.shape[-1]))
         return Steps(points, lp, lp - proposed.reshape(lp.shape))
 
-    def _advance(self, new: Steps) -> None:
-        """Propose and accept or not, one after the other."""
+    def _advance(self, new: Steps) -> tuple[Steps, np.ndarray]:
+        """Propose and accept or not, one after the other: the states, and how likely each proposal was accepted."""
         log_uniform = np.log([rng.random(new.lp.shape[1]) for rng in self.rngs])
         states = Steps(*(np.concatenate(parts, axis=1) for parts in zip(self.now, new, strict=True)))
         walks = [_accepted(*pair) for pair in zip(states.log_weight, log_uniform, strict=True)]
@@ -169,8 +173,8 @@ class _Walk:
         rate = np.exp(np.minimum(new.log_weight - before, 0.0))
         top = new.log_weight.max()
         self.heaviest = max(self.heaviest, float(1.0 / np.exp(new.log_weight - top).mean()))
-        self.blocks.append((kept, rate))
         self.now = kept.at((slice(None), slice(-1, None)))
+        return kept, rate
 
 
 def _accepted(log_weight: np.ndarray, log_uniform: np.ndarray) -> list[int]:

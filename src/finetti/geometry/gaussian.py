@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,9 +53,10 @@ class Shared:
     place: Node
 
     @cached_property
-    def present(self) -> np.ndarray:
-        """(pair, entry) where the table is not 0."""
-        return self.table != 0
+    def used(self) -> Callable[[int, int], np.ndarray]:
+        """From two entries, start and stop, to the rows of the table that have one between them."""
+        present = self.table != 0
+        return lru_cache(lambda start, stop: np.flatnonzero(present[:, start:stop].any(axis=1)))
 
 
 @dataclass(frozen=True)
@@ -210,21 +211,20 @@ class Values:
         return [coefficients[a] * coefficients[b] for a, b in shared.pairs]
 
     def shared_entries(self) -> Callable[[int, int], Any]:
-        """(entry[, draw]) from start to stop of the rows with shared factors.
+        """(entry[, draw]) from start to stop of the rows with shared factors: of few, for most have no entry there.
 
-        Over draws they are one matrix product. At one point they are sums, which a compiled program fuses, of few rows
-        of the table, for most have no entry there.
+        Over draws they are a matrix product; at one point sums, which a compiled program fuses.
         """
-        xp, weights = self.xp, self._pair_weights()
-        shared, table = self.block.shared, self.arrays[self.block.shared.place]
-        if self.lead:
-            stacked = xp.stack(xp.broadcast_arrays(*weights)) if weights else xp.zeros((0, 1))
-            everything = _product(table.T, stacked)
-            return lambda start, stop: everything[start:stop]
+        xp, weights, used = self.xp, self._pair_weights(), self.block.shared.used
+        table = self.arrays[self.block.shared.place]
+        stacked = np.stack(np.broadcast_arrays(*weights)) if weights and self.lead else None
 
         def entries(start: int, stop: int) -> Any:
-            total = xp.zeros(stop - start)
-            for k in np.flatnonzero(shared.present[:, start:stop].any(axis=1)):
+            rows = used(start, stop)
+            if stacked is not None and len(rows):
+                return _product(table[rows, start:stop].T, stacked[rows])
+            total = xp.zeros((stop - start,) + (1,) * self.lead)
+            for k in rows:
                 total = total + weights[k] * table[k, start:stop]
             return total
 
@@ -256,6 +256,8 @@ class Values:
 
 def _product(tall: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The matrix product, in pieces so small that those of several Python threads do not wait for the same helpers."""
+    if len(b) == 1:  # for which NumPy does not ask BLAS
+        return tall * b
     step = max(LEAST_ROWS, ONE_THREAD // max(b.size, 1))
     product = np.empty((len(tall), b.shape[1]))
     for k in range(0, len(tall), step):

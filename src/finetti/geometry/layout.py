@@ -99,7 +99,7 @@ class Layout:
             return xp.reshape(values, shape + values.shape[1:])
 
         def draws_first(values: Any, rank: int) -> Any:
-            return xp.moveaxis(values, -1, 0) if values.ndim > rank else values
+            return xp.transpose(values, (rank, *range(rank))) if values.ndim > rank else values
 
         blocks = [[part(d + (i * slots + j) * groups, (groups,)) for j in range(i + 1)] for i in range(slots)]
         for i, missing in enumerate(self.missing):

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from math import prod
 from numbers import Number
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ class Node(Operators):
     @property
     def size(self) -> int:
         """Number of elements."""
-        return int(np.prod(self.shape))
+        return prod(self.shape)
 
     @property
     def inputs(self) -> tuple[Node, ...]:

@@ -178,10 +178,19 @@ class _Walk:
 
 
 def _accepted(log_weight: np.ndarray, log_uniform: np.ndarray) -> list[int]:
-    """Where a chain is after each proposal; it begins at the first of the log weights, the others are proposed."""
-    weights, present, path = log_weight.tolist(), 0, []
-    for proposed, threshold in enumerate(log_uniform.tolist(), start=1):
-        if threshold < weights[proposed] - weights[present]:
-            present = proposed
-        path.append(present)
+    """Where a chain is after each proposal; it begins at the first of the log weights, the others are proposed.
+
+    Most proposals are accepted, so it is only gone through step by step from where one is not to the next that is.
+    """
+    with np.errstate(invalid="ignore"):
+        refused = np.flatnonzero(~(log_uniform < np.diff(log_weight)))  # by a chain that was at the proposal before
+    weights, thresholds = log_weight.tolist(), log_uniform.tolist()
+    path, settled = list(range(1, len(weights))), -1
+    for present in refused.tolist():
+        if present <= settled:
+            continue
+        settled = present
+        while settled < len(path) and not thresholds[settled] < weights[settled + 1] - weights[present]:
+            path[settled] = present
+            settled += 1
     return path

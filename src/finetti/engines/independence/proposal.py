@@ -58,12 +58,22 @@ def fitted_margins(u: np.ndarray, weight: np.ndarray) -> Margins:
     """The map under which weighted points (point, coordinate) are most likely Gaussian, coordinate by coordinate."""
     center = weight @ u
     scale = np.sqrt(weight @ (u - center) ** 2)
-    t = TAILS[:, None, None, None] * np.arcsinh((u - center) / scale) - SKEWS[:, None, None]  # (tail, skew, point, ...)
-    x, weight = np.sinh(t), weight[:, None]
-    variance = (weight * x**2).sum(axis=2) - (weight * x).sum(axis=2) ** 2
-    likelihood = (weight * _log_cosh(t)).sum(axis=2) + np.log(TAILS)[:, None, None] - 0.5 * np.log(variance)
-    tail, skew = np.unravel_index(likelihood.reshape(-1, u.shape[1]).argmax(axis=0), variance.shape[:2])
+    t = np.arcsinh((u - center) / scale)
+    likelihood = np.stack([_likelihood(tail, t, weight) for tail in TAILS])  # (tail, skew, coordinate)
+    tail, skew = np.unravel_index(likelihood.reshape(-1, u.shape[1]).argmax(axis=0), likelihood.shape[:2])
     return Margins(center, scale, SKEWS[skew], TAILS[tail])
+
+
+def _likelihood(tail: float, t: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """(skew, coordinate) log likelihood of x = sinh(tail t - skew) as Gaussian, but for what no skew or tail changes.
+
+    With e = exp(tail t) and s = exp(skew), x is (e / s - s / e) / 2: its moments are sums of powers of e.
+    """
+    e, s = np.exp(tail * t), np.exp(SKEWS)[:, None]
+    mean = 0.5 * (weight @ e / s - weight @ (1 / e) * s)
+    square = 0.25 * (weight @ e**2 / s**2 - 2.0 + weight @ e**-2 * s**2)
+    cosh = e / s[:, None] + s[:, None] / e  # (skew, point, coordinate), twice
+    return weight @ np.log(cosh) + np.log(tail) - 0.5 * np.log(square - mean**2)
 
 
 def _log_cosh(t: np.ndarray) -> np.ndarray:

@@ -13,7 +13,6 @@ import numpy as np
 from finetti.geometry.layout import System
 from finetti.model.namespace import NUMPY, Namespace
 
-
 FEW = 6  # elements of the border up to which array operations are quicker than matrix products
 
 

@@ -170,7 +170,7 @@ def arrange(members: Sequence[Random], rows: Sequence[Rows]) -> Layout:
     """
     offsets = np.concatenate([[0], np.cumsum([m.size for m in members])])
     size = int(offsets[-1])
-    pairs = _touching(rows)
+    pairs = _touching(rows, size)
     inside = np.zeros(size, bool)
     component = np.arange(size)
     for k in sorted(range(len(members)), key=lambda k: -members[k].size):
@@ -190,17 +190,14 @@ def arrange(members: Sequence[Random], rows: Sequence[Rows]) -> Layout:
     return layout
 
 
-def _touching(rows: Sequence[Rows]) -> np.ndarray:
-    """Pairs of elements that one row reads."""
-    pairs = [np.zeros((0, 2), int)]
+def _touching(rows: Sequence[Rows], size: int) -> np.ndarray:
+    """(pair, 2) elements that one row reads."""
+    codes = [np.zeros(0, int)]
     for piece in rows:
-        position = piece.position
-        for a in range(position.shape[1]):
-            for b in range(a):
-                both = position[:, [a, b]]
-                both = both[(both != CONSTANT).all(axis=1) & (both[:, 0] != both[:, 1])]
-                pairs.append(np.unique(both, axis=0))
-    return np.unique(np.concatenate(pairs), axis=0)
+        columns = np.arange(piece.position.shape[1])
+        a, b = (piece.position[:, k] for k in np.nonzero(columns[:, None] > columns))
+        codes.append(np.unique((a * size + b)[(a != CONSTANT) & (b != CONSTANT) & (a != b)]))
+    return np.stack(np.divmod(np.unique(np.concatenate(codes)), max(size, 1)), axis=1)
 
 
 def _components(size: int, pairs: np.ndarray) -> np.ndarray:

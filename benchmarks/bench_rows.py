@@ -1,35 +1,38 @@
-"""Time the gradient of a logistic regression with varying intercepts, rows as they come and rows laid out by group.
+"""Time the gradient of a logistic regression with varying intercepts: three ways to look the intercepts up.
 
-Laid out by group, padded to the longest, intercepts are broadcast instead of indexed and their gradient is a sum
-instead of a scatter; but every padded row costs its exponential. Run as `python benchmarks/bench_rows.py`; medians of
-pairs taken in turns, on one core. What it shows is in docs/decisions/0008-rows.md.
+Plain: one lookup a row, whose gradient is a scatter; where neighbouring rows are of one group, each addition waits for
+the one before. In copies: as the library does it, neighbouring rows read copies of the intercepts in turn
+(`take_index` in `model/namespace.py`). By group: rows are a table padded to the longest group, intercepts are broadcast
+and their gradient is a sum; but every padded row costs its exponential. Run as `python benchmarks/bench_rows.py`;
+medians of turns, on one core. What it shows is in docs/decisions/0008-rows.md.
 """
 
 from __future__ import annotations
 
+import itertools
 import os
 import statistics
 import time
+from functools import partial
 
 import numpy as np
 
 os.environ["XLA_FLAGS"] = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
 
 STEPS, TURNS = 200, 9
-CASES = (  # rows, groups, whether all groups have the same size
-    (2_000, 50, True), (2_000, 50, False), (20_000, 500, True), (20_000, 500, False), (100_000, 500, False),
-    (50_000, 5_000, False),
-)  # fmt: skip
+SIZES = ((2_000, 50), (20_000, 500), (100_000, 500), (50_000, 5_000))  # rows, groups
+WAYS = ("plain", "in copies", "by group")
 
 
-def simulated(rows: int, groups: int, *, balanced: bool) -> dict[str, np.ndarray]:
+def simulated(rows: int, groups: int, *, balanced: bool, in_order: bool) -> dict[str, np.ndarray]:
     """Group, covariates (covariate, row) and outcome of every row."""
     rng = np.random.default_rng(1)
     group = np.repeat(np.arange(groups), rows // groups)
     if not balanced:
         group = np.concatenate([np.arange(groups), rng.integers(groups, size=rows - groups)])
+    group = np.sort(group) if in_order else rng.permutation(group)
     x = rng.normal(size=(2, rows))
-    return {"group": rng.permutation(group).astype(np.int32), "x": x, "y": rng.integers(0, 2, rows).astype(float)}
+    return {"group": group.astype(np.int32), "x": x, "y": rng.integers(0, 2, rows).astype(float)}
 
 
 def by_group(data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -48,10 +51,15 @@ def by_group(data: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     return {"x": np.stack([laid_out(x) for x in data["x"]]), "y": laid_out(data["y"]), "present": present}
 
 
-def indexed(softplus, point, data):
+def indexed(take, softplus, point, data):
     """Log likelihood with an intercept looked up for each row."""
-    logit = point[2:][data["group"]] + point[0] * data["x"][0] + point[1] * data["x"][1]
+    logit = take(point[2:], (data["group"],)) + point[0] * data["x"][0] + point[1] * data["x"][1]
     return (data["y"] * logit - softplus(logit)).sum()
+
+
+def plain(x, index):
+    """A lookup as JAX has it."""
+    return x.at[index].get(mode="promise_in_bounds")
 
 
 def laid_out(softplus, point, data):
@@ -61,26 +69,27 @@ def laid_out(softplus, point, data):
 
 
 def main() -> None:
-    """Print microseconds a gradient, and the ratio."""
+    """Print microseconds a gradient."""
     from finetti.engines.backend import load_jax
     from finetti.model.namespace import jax_namespace
 
-    jax, softplus = load_jax(), jax_namespace().softplus
-    print("rows, groups, sizes, rows with padding: indexed us, by group us, indexed / by group")
-    for rows, groups, balanced in CASES:
-        data = simulated(rows, groups, balanced=balanced)
+    jax, xp = load_jax(), jax_namespace()
+    ways = (partial(indexed, plain, xp.softplus), partial(indexed, xp.take_index, xp.softplus),
+            partial(laid_out, xp.softplus))  # fmt: skip
+    print(f"rows, groups, sizes, order, rows with padding: {', '.join(WAYS)} (us); plain / in copies, plain / by group")
+    for (rows, groups), balanced, in_order in itertools.product(SIZES, (True, False), (True, False)):
+        data = simulated(rows, groups, balanced=balanced, in_order=in_order)
         tables = by_group(data)
         with jax.enable_x64(True):
-            programs = [
-                (_program(jax, lambda p, d, f=f: f(softplus, p, d), groups), given)
-                for f, given in ((indexed, data), (laid_out, tables))
-            ]
+            programs = [(_program(jax, way, groups), given)
+                        for way, given in zip(ways, (data, data, tables), strict=True)]  # fmt: skip
             times = [[_time(program, given) for program, given in programs] for _ in range(TURNS)]
-        one, other = (statistics.median(column) for column in zip(*times, strict=True))
-        ratio = statistics.median(a / b for a, b in times)
+        middle = [statistics.median(column) for column in zip(*times, strict=True)]
+        ratios = [statistics.median(turn[0] / turn[k] for turn in times) for k in (1, 2)]
+        what = f"{rows:,}, {groups:,}, {'equal' if balanced else 'random'}, {'sorted' if in_order else 'shuffled'}"
         padding = tables["present"].size / rows
-        sizes = "equal" if balanced else "random"
-        print(f"{rows:,}, {groups:,}, {sizes}, {padding:.2f}: {one:.0f}, {other:.0f}, {ratio:.2f}", flush=True)
+        print(f"{what}, {padding:.2f}: {', '.join(f'{us:.0f}' for us in middle)}; "
+              f"{', '.join(f'{ratio:.2f}' for ratio in ratios)}", flush=True)  # fmt: skip
 
 
 def _program(jax, log_density, groups: int):

@@ -14,6 +14,9 @@ import numpy as np
 
 from finetti.model.special import betaln
 
+# Gradients of rows that read the same element are added up in it, each waiting for the one before; and data often come
+# sorted by group. Where elements have this many rows, neighbouring rows read one of this many copies, in turn.
+CROWDED, COPIES = 20, 4
 SMALL = 6  # matrices up to this order are factorised in plain array operations
 
 
@@ -109,6 +112,10 @@ def jax_namespace() -> Namespace:
     def take_index(x, index):
         if isinstance(x, np.ndarray):  # data and constants stay out of the compiled function's graph
             return x[index]
+        first = index[0] if isinstance(index, tuple) and index else None
+        if getattr(first, "ndim", 0) == 1 and first.dtype.kind in "iu" and len(first) >= CROWDED * x.shape[0]:
+            x = jnp.broadcast_to(x, (COPIES, *x.shape))
+            index = (jnp.arange(len(first), dtype="int32") % COPIES, *index)
         return x.at[index].get(mode="promise_in_bounds")
 
     def cholesky(a):

@@ -14,7 +14,7 @@ import finetti as pm
 from finetti.errors import DataError, ModelError, ShapeError
 from finetti.model.evaluate import evaluate
 from finetti.model.graph import Data
-from finetti.model.namespace import jax_namespace
+from finetti.model.namespace import CROWDED, jax_namespace
 
 SHAPES = st.lists(st.integers(1, 4), min_size=1, max_size=4).map(tuple)
 
@@ -196,3 +196,39 @@ def test_data_of_another_model_is_no_index():
         x = pm.Normal("x", 0, 1, shape=3)
         with pytest.raises(ModelError, match="'foreign' belongs to another model"):
             x[foreign]
+
+
+LOOKUPS = {"x[i]": (3,), "x[i, 1]": (3, 2), "x[i, k]": (3, 2), "x[i, :]": (3, 2), "x[i, :, k]": (3, 2, 2),
+           "x[i, k, 0]": (3, 2, 2)}  # fmt: skip
+
+
+@pytest.mark.parametrize(("where", "shape"), LOOKUPS.items())
+@pytest.mark.parametrize("order", ["sorted", "shuffled"])
+def test_gradients_of_crowded_elements_are_scattered_sums(where, shape, order):
+    """Elements with enough rows are looked up in copies: values and sums are those of plain loops over the rows."""
+    import jax
+    import jax.numpy as jnp
+
+    rng = np.random.default_rng(3)
+    i = np.repeat(np.arange(3), 3 * CROWDED)
+    i = i if order == "sorted" else rng.permutation(i)
+    k = rng.integers(0, 2, len(i))
+    x = Data(shape, np.dtype(float), "x")
+    values = rng.normal(size=shape)
+    picked = eval(where, {}, {"x": values, "i": i, "k": k})
+    node = eval(where, {}, {"x": x, "i": i, "k": k})
+    weights = rng.normal(size=picked.shape)
+    assert len(i) >= CROWDED * len(values)
+
+    def weighted(v):
+        return (evaluate([node], {x: v}, xp=jax_namespace())[0] * weights).sum()
+
+    with jax.enable_x64(True):
+        got = evaluate([node], {x: jnp.asarray(values)}, xp=jax_namespace())[0]
+        gradient = jax.grad(weighted)(jnp.asarray(values))
+    np.testing.assert_array_equal(np.asarray(got), picked)
+    places = eval(where, {}, {"x": np.arange(values.size).reshape(shape), "i": i, "k": k})
+    expected = np.zeros(values.size)
+    for place, weight in zip(places.ravel(), weights.ravel(), strict=True):
+        expected[place] += weight
+    np.testing.assert_allclose(np.asarray(gradient).ravel(), expected, rtol=1e-12)

@@ -236,7 +236,7 @@ def poor(draws: int, each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """A normal law by proposals half a standard deviation off and half as wide again."""
     proposal = Proposal(unmapped(1), one(np.array([0.5]), np.array([[1.5]])))
     points = proposal.draw(40, np.random.default_rng(9))
-    fit = Fit(proposal, points, -0.5 * points[:, 0] ** 2, 0.7, 40)
+    fit = Fit(proposal, points, -0.5 * points[:, 0] ** 2, 0.7)
     walk = _Walk(fit, lambda x: -0.5 * x[:, 0] ** 2, [np.random.default_rng(k) for k in range(4)], each)
     walk.go_on(draws)
     return walk.kept()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from finetti.geometry.forms import Form, Monomial, Term
 from finetti.model.graph import Node
 
 CONSTANT = -1  # position of a column that reads no member
+MANY = 4  # times as many possible structures as rows, beyond which they are sorted instead of counted
 
 
 @dataclass(frozen=True)
@@ -50,12 +52,24 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """Columns of the rows before they are added up: arrays (row, column)."""
+class _Factor:
+    """A factor of the columns, before rows are added up: for each column where it is read (row,), None where not."""
 
-    position: np.ndarray
-    weight: np.ndarray
-    slots: list[Slot]
+    node: Node
+    power: int
+    index: list[np.ndarray | None]
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Columns of the rows before they are added up, one array (row,) each.
+
+    What is the same in all rows is an array of stride 0, which costs neither memory nor time.
+    """
+
+    position: list[np.ndarray]
+    weight: list[np.ndarray]
+    factors: list[_Factor]
 
 
 def compressed(residual: Form, scale: Monomial, offsets: Mapping[Node, int], shift: np.ndarray) -> Rows:
@@ -69,22 +83,30 @@ def compressed(residual: Form, scale: Monomial, offsets: Mapping[Node, int], shi
             are then small residuals, not large numbers that cancel.
     """
     columns = _merge_constants(_columns(_shifted(residual, offsets, shift), scale, offsets))
-    scale_slots = [Slot(f.node, f.power, _wide(f.index, residual.shape)) for f in scale.factors]
-    key, first = _keys(columns, scale_slots)
-    size, known = len(columns.weight), np.broadcast_to(scale.weight, residual.shape)
+    reads = [(f, _flat(f.index, residual.shape)) for f in scale.factors]
+    key, first = _keys(columns, [index for _, index in reads])
+    known = _flat(scale.weight, residual.shape)
     return Rows(
-        position=columns.position[first],
+        position=np.stack([column[first] for column in columns.position], axis=1),
         products=_products(columns.weight, key, len(first)),
-        slots=tuple(Slot(s.node, s.power, s.index[first]) for s in columns.slots),
-        log_scale=tuple(_counted(s) for s in scale_slots),
-        constant=float(-np.log(np.abs(known)).sum() - 0.5 * size * np.log(2 * np.pi)),
+        slots=tuple(_slot(factor, first) for factor in columns.factors),
+        log_scale=tuple(_counted(f.node, f.power, index) for f, index in reads),
+        constant=float(-np.log(np.abs(known)).sum() - 0.5 * len(known) * np.log(2 * np.pi)),
     )
 
 
-def _counted(slot: Slot) -> tuple[Slot, np.ndarray]:
+def _slot(factor: _Factor, first: np.ndarray) -> Slot:
+    """A factor read at some rows."""
+    nowhere = np.full(len(first), -1)
+    index = [nowhere if column is None else column[first] for column in factor.index]
+    return Slot(factor.node, factor.power, np.stack(index, axis=1))
+
+
+def _counted(node: Node, power: int, index: np.ndarray) -> tuple[Slot, np.ndarray]:
     """A factor of the scale read once for each of its elements, and how many rows read that element."""
-    elements, counts = np.unique(slot.index, return_counts=True)
-    return Slot(slot.node, slot.power, elements), counts.astype(float)
+    counts = np.bincount(index)
+    elements = np.flatnonzero(counts)
+    return Slot(node, power, elements), counts[elements].astype(float)
 
 
 def standard(position: np.ndarray, shift: np.ndarray) -> Rows:
@@ -115,89 +137,114 @@ def _shifted(form: Form, offsets: Mapping[Node, int], shift: np.ndarray) -> Form
 
 
 def _columns(form: Form, scale: Monomial, offsets: Mapping[Node, int]) -> _Columns:
-    """All terms side by side, weights over the known part of the scale, its factors as slots of every column."""
-    flat = [t.at(lambda a: a.reshape(-1, a.shape[-1])) for t in form.terms]
-    position = np.concatenate(
-        [np.full(t.index.shape, CONSTANT) if t.latent is None else offsets[t.latent] + t.index for t in flat], axis=1
-    )
-    known = np.broadcast_to(scale.weight, form.shape).reshape(-1, 1)
-    weight = np.concatenate([t.weight for t in flat], axis=1) / known
-    slots = _slots(flat, position.shape)
-    for f in scale.factors:
-        slots.append(Slot(f.node, -f.power, np.broadcast_to(_wide(f.index, form.shape), position.shape)))
-    return _Columns(position, weight, slots)
-
-
-def _wide(index: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """One column with an entry for each row."""
-    return np.broadcast_to(index, shape).reshape(-1, 1)
-
-
-def _slots(terms: Sequence[Term], shape: tuple[int, int]) -> list[Slot]:
-    """One slot for each factor, the columns of other terms marked as without it."""
-    slots, start = [], 0
-    for term in terms:
-        width = term.weight.shape[1]
+    """All terms side by side, weights over the known part of the scale, its factors those of every column."""
+    known = _flat(scale.weight, form.shape)
+    position: list[np.ndarray] = []
+    weight: list[np.ndarray] = []
+    factors: list[_Factor] = []
+    width = sum(term.weight.shape[-1] for term in form.terms)
+    for term in form.terms:
+        start, own = len(position), range(term.weight.shape[-1])
+        for m in own:
+            read = _flat(term.index[..., m], form.shape)
+            position.append(_same(CONSTANT, read) if term.latent is None else _with(np.add, read, offsets[term.latent]))
+            weight.append(_with(np.divide, _flat(term.weight[..., m], form.shape), known))
         for factor in term.factors:
-            index = np.full(shape, -1)
-            index[:, start : start + width] = factor.index
-            slots.append(Slot(factor.node, factor.power, index))
-        start += width
-    return _shared(slots)
+            columns: list[np.ndarray | None] = [None] * width
+            columns[start : start + len(own)] = [_flat(factor.index[..., m], form.shape) for m in own]
+            factors.append(_Factor(factor.node, factor.power, columns))
+    factors = _shared(factors)
+    for f in scale.factors:
+        factors.append(_Factor(f.node, -f.power, [_flat(f.index, form.shape)] * width))
+    return _Columns(position, weight, factors)
 
 
-def _shared(slots: list[Slot]) -> list[Slot]:
-    """Slots of the same factor that no column has twice, as one."""
-    merged: list[Slot] = []
-    for slot in slots:
+def _flat(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """(row,) of an array that broadcasts to the rows; of stride 0 where it is a single number."""
+    if array.size == 1 or not any(array.strides):
+        return np.broadcast_to(array.reshape(-1)[:1], int(np.prod(shape)))
+    return np.broadcast_to(array, shape).reshape(-1)
+
+
+def _same(value: float, like: np.ndarray) -> np.ndarray:
+    return np.broadcast_to(np.asarray(value), like.shape)
+
+
+def _constant(column: np.ndarray) -> bool:
+    return not column.strides[0] and len(column) > 0
+
+
+def _with(function: np.ufunc, column: np.ndarray, other: Any) -> np.ndarray:
+    """A function of a column and another, or a number; of single entries where both are the same in all rows."""
+    if _constant(column) and (not np.ndim(other) or _constant(other)):
+        return _same(function(column[0], other[0] if np.ndim(other) else other), column)
+    return function(column, other)
+
+
+def _shared(factors: list[_Factor]) -> list[_Factor]:
+    """Factors of the same numbers that no column has twice, as one."""
+    merged: list[_Factor] = []
+    for factor in factors:
         for k, other in enumerate(merged):
-            same = other.node is slot.node and other.power == slot.power
-            if same and not ((other.index >= 0) & (slot.index >= 0)).any():
-                merged[k] = Slot(slot.node, slot.power, np.maximum(other.index, slot.index))
+            same = other.node is factor.node and other.power == factor.power
+            pairs = list(zip(other.index, factor.index, strict=True))
+            if same and all(a is None or b is None for a, b in pairs):
+                merged[k] = _Factor(factor.node, factor.power, [b if a is None else a for a, b in pairs])
                 break
         else:
-            merged.append(slot)
+            merged.append(factor)
     return merged
 
 
 def _merge_constants(columns: _Columns) -> _Columns:
     """Known columns with the same factors, added into one."""
-    known = np.flatnonzero((columns.position == CONSTANT).all(axis=0))
-    groups: dict[bytes, list[int]] = {}
-    for column in known:
-        groups.setdefault(b"".join(s.index[:, column].tobytes() for s in columns.slots), []).append(int(column))
-    keep = [c for c in range(columns.position.shape[1]) if c not in set(known.tolist())]
-    heads = [group[0] for group in groups.values()]
-    weight = columns.weight.copy()
-    for group in groups.values():
-        weight[:, group[0]] = columns.weight[:, group].sum(axis=1)
-    kept = keep + heads
-    slots = [Slot(s.node, s.power, s.index[:, kept]) for s in columns.slots]
-    return _Columns(columns.position[:, kept], weight[:, kept], slots)
+    known = [c for c, column in enumerate(columns.position) if (column == CONSTANT).all()]
+    groups: dict[tuple, list[int]] = {}
+    for c in known:
+        groups.setdefault(tuple(_signature(f.index[c]) for f in columns.factors), []).append(c)
+    kept = [c for c in range(len(columns.position)) if c not in known] + [group[0] for group in groups.values()]
+    weight = list(columns.weight)
+    for first, *others in groups.values():
+        for other in others:
+            weight[first] = _with(np.add, weight[first], weight[other])
+    factors = [_Factor(f.node, f.power, [f.index[c] for c in kept]) for f in columns.factors]
+    return _Columns([columns.position[c] for c in kept], [weight[c] for c in kept], factors)
 
 
-def _keys(columns: _Columns, scale_slots: Sequence[Slot]) -> tuple[np.ndarray, np.ndarray]:
+def _signature(column: np.ndarray | None) -> Any:
+    """The same for columns with the same entries, and for no others."""
+    if column is None or not len(column):
+        return None
+    if _constant(column) or (column == column[0]).all():
+        return int(column[0])
+    contiguous = np.ascontiguousarray(column)
+    return contiguous.tobytes() if len(column) < 10_000 else _digest(contiguous)
+
+
+def _keys(columns: _Columns, scale_reads: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """A number for each row, the same for rows of equal structure, and the first row of each number."""
-    parts = [columns.position, *(s.index for s in columns.slots), *(s.index for s in scale_slots)]
-    varying = [part[:, k] for part in parts for k in range(part.shape[1]) if (part[:, k] != part[0, k]).any()]
-    code, base = np.zeros(len(columns.position), np.int64), 1
-    for part in _distinct(varying):
+    parts = [*columns.position, *(i for f in columns.factors for i in f.index if i is not None), *scale_reads]
+    varying = {}
+    for part in parts:
+        signature = _signature(part)
+        if isinstance(signature, bytes):
+            varying[signature] = part
+    code, base = np.zeros(len(columns.position[0]), np.int64), 1
+    for part in varying.values():
         low, span = int(part.min()), int(part.max() - part.min()) + 1
         if base * span > 2**62:
             code = np.unique(code, return_inverse=True)[1]
             base = int(code.max()) + 1
         code, base = code * span + (part - low), base * span
-    _, first, key = np.unique(code, return_index=True, return_inverse=True)
+    if base > MANY * len(code):
+        _, first, key = np.unique(code, return_index=True, return_inverse=True)
+        return key, first
+    seen = np.zeros(base, bool)
+    seen[code] = True
+    key = (np.cumsum(seen) - 1)[code]
+    first = np.empty(np.count_nonzero(seen), int)
+    first[key[::-1]] = np.arange(len(code))[::-1]  # of several assignments the last one stays
     return key, first
-
-
-def _distinct(parts: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The arrays that differ from each other."""
-    seen: dict[bytes, np.ndarray] = {}
-    for part in parts:
-        contiguous = np.ascontiguousarray(part)
-        seen.setdefault(contiguous.tobytes() if len(part) < 10_000 else _digest(contiguous), contiguous)
-    return list(seen.values())
 
 
 def _digest(array: np.ndarray) -> bytes:
@@ -206,18 +253,16 @@ def _digest(array: np.ndarray) -> bytes:
     return blake2b(array.data, digest_size=16).digest()
 
 
-def _products(weight: np.ndarray, key: np.ndarray, keys: int) -> np.ndarray:
+def _products(weight: Sequence[np.ndarray], key: np.ndarray, keys: int) -> np.ndarray:
     """Sums of w w' by key: (key, column, column)."""
-    if keys == 1:
-        return (weight.T @ weight)[None]
-    if keys == len(weight):
-        ordered = np.empty_like(weight)
-        ordered[key] = weight
+    if keys == len(key) > 1:
+        ordered = np.empty((keys, len(weight)))
+        ordered[key] = np.stack(weight, axis=1)
         return ordered[:, :, None] * ordered[:, None, :]
-    columns = weight.shape[1]
-    products = np.empty((keys, columns, columns))
-    for a in range(columns):
-        for b in range(a + 1):
-            sums = np.bincount(key, weight[:, a] * weight[:, b], minlength=keys)
+    products = np.empty((keys, len(weight), len(weight)))
+    for a, one in enumerate(weight):
+        for b, other in enumerate(weight[: a + 1]):
+            product = _with(np.multiply, one, other)
+            sums = product.sum() if keys == 1 else np.bincount(key, product, minlength=keys)
             products[:, a, b] = products[:, b, a] = sums
     return products

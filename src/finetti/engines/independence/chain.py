@@ -54,11 +54,12 @@ def draw_independently(
     if ROUNDS * pilot_size(density.size) * evaluate.width > WORK:
         return None
     began = time.perf_counter()
-    fit = fitted_proposal(evaluate, _starts(density, evaluate, rng), rng)
+    count = Counting(evaluate)
+    fit = fitted_proposal(count, _starts(density, count, rng), rng)
     if fit is None or not fit.efficiency >= EFFICIENCY:
         return None
     each = 2 if len(seeds) * draws * evaluate.width <= CHEAP else 1
-    walk = _Walk(fit, evaluate, [np.random.default_rng(seed) for seed in seeds], each)
+    walk = _Walk(fit, count, [np.random.default_rng(seed) for seed in seeds], each)
     interrupted = walk.go_on(min(draws, BLOCK))
     if walk.heaviest > HEAVIEST and not interrupted:
         return None
@@ -66,16 +67,15 @@ def draw_independently(
         with progress(wanted=progressbar, total=draws, tune=0, chains=len(seeds)) as show:
             interrupted = walk.go_on(draws - BLOCK, show)
     position, lp, acceptance = walk.kept()
-    evaluations = fit.evaluations + walk.evaluate.evaluations
     facts = {
         "sampler": "independence",
         "sampling_time": time.perf_counter() - began,
         "proposal_efficiency": fit.efficiency,
-        "evaluations": evaluations,
+        "evaluations": count.evaluations,
         "interrupted": interrupted,
     }
     statistics = {"lp": lp, "acceptance_rate": acceptance, "diverging": np.zeros(lp.shape, bool)}
-    return Drawn(position, statistics, facts, (_told(fit, evaluations, acceptance),))
+    return Drawn(position, statistics, facts, (_told(fit, count.evaluations, acceptance),))
 
 
 def _told(fit: Fit, evaluations: int, acceptance: np.ndarray) -> str:
@@ -89,7 +89,7 @@ def _starts(density: Density, evaluate: Evaluate, rng: np.random.Generator) -> n
     """The first start of a chain, and others around it: of each dozen the best, for a climb from nowhere is long."""
     (first, _), = start_points(density, [rng], None)  # fmt: skip
     tried = first + SPREAD * rng.normal(size=(STARTS - 1, DOZEN, density.size))
-    values = Counting(evaluate)(tried.reshape(-1, density.size)).reshape(STARTS - 1, DOZEN)
+    values = evaluate(tried.reshape(-1, density.size)).reshape(STARTS - 1, DOZEN)
     return np.concatenate([first[None], tried[np.arange(STARTS - 1), values.argmax(axis=1)]])
 
 
@@ -122,7 +122,7 @@ class _Walk:
     """
 
     def __init__(self, fit: Fit, evaluate: Evaluate, rngs: list[np.random.Generator], each: int):
-        self.proposal, self.evaluate, self.rngs, self.each = fit.proposal, Counting(evaluate), rngs, each
+        self.proposal, self.evaluate, self.rngs, self.each = fit.proposal, evaluate, rngs, each
         self.blocks: list[tuple[Steps, np.ndarray]] = []
         self.heaviest = 0.0
         each = max(UNKEPT, len(fit.points) // len(rngs))

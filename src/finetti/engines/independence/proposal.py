@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from finetti.engines.batches import Counting, Evaluate
+from finetti.engines.batches import Evaluate
 from finetti.engines.independence.mixture import Mixture, fitted, joined, log_of_sum, one
 from finetti.engines.independence.modes import Mode, modes_from
 
@@ -105,14 +105,12 @@ class Fit:
         proposal: to draw from.
         points: (point, coordinate) draws from it, by which it was judged; `values` (point,) are their log densities.
         efficiency: independent draws of the posterior that a draw is worth when weighted, from 0 to 1 (Kong 1992).
-        evaluations: of the density, in all.
     """
 
     proposal: Proposal
     points: np.ndarray
     values: np.ndarray
     efficiency: float
-    evaluations: int
 
 
 def fitted_proposal(evaluate: Evaluate, starts: np.ndarray, rng: np.random.Generator) -> Fit | None:
@@ -125,26 +123,26 @@ def fitted_proposal(evaluate: Evaluate, starts: np.ndarray, rng: np.random.Gener
     """
     try:
         with np.errstate(all="ignore"):
-            return _fitted(Counting(evaluate), starts, rng)
+            return _fitted(evaluate, starts, rng)
     except np.linalg.LinAlgError:  # all weight on one point
         return None
 
 
-def _fitted(count: Counting, starts: np.ndarray, rng: np.random.Generator) -> Fit | None:
-    modes = modes_from(count, starts)
+def _fitted(evaluate: Evaluate, starts: np.ndarray, rng: np.random.Generator) -> Fit | None:
+    modes = modes_from(evaluate, starts)
     if not modes:
         return None
     proposal = _around(modes)
     pool = _Pool([], [], [])
     for number in range(ROUNDS):
         points = proposal.draw(pilot_size(starts.shape[1]), rng)
-        values = count(points)
+        values = evaluate(points)
         efficiency = efficiency_of(values - proposal.log_density(points))
         if efficiency > GOOD or not efficiency > 0.0 or number == ROUNDS - 1:
             break
         pool.add(points, values, proposal)
         proposal = _learned(*pool.weighted(), COMPONENTS[min(number, len(COMPONENTS) - 1)], rng)
-    return Fit(proposal, points, values, efficiency, count.evaluations)
+    return Fit(proposal, points, values, efficiency)
 
 
 def pilot_size(d: int) -> int:

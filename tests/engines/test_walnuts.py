@@ -273,15 +273,16 @@ def errors_of_quantiles(v: np.ndarray) -> np.ndarray:
 
 
 def test_a_long_run_finds_the_quantiles_of_the_funnel():
-    """Each within 5 standard errors (false alarm about 4e-6, were the errors normal); with one step length for all, the
-    quantile of 1 % is further off than 7, as hardly a draw lies below -4. In 9 other runs of half the length
-    the bulk ESS was 470 to 770 with the former; in 3 of the latter no draw lay below -6."""
-    v = v_of(divided)
+    """Each within 5 standard errors (false alarm about 4e-6, were the errors normal), and 2.28 % of the draws below -6.
+
+    With one step length for all hardly a draw gets there; how far its quantiles are off is not told in standard errors,
+    for chains that have not been somewhere do not know how wrong they are. Which draws a seed gives depends on the
+    processor: of 16 runs, two versions of JAX and eight seeds, the bulk ESS was 925 and more and the share below -6
+    between 0.0186 and 0.0253 with the former, and at most 0.0016 with the latter."""
+    v, plain = v_of(divided), v_of(undivided)
     assert ess_bulk(v) > 600
     assert np.abs(errors_of_quantiles(v)).max() < 5
-    plain = v_of(undivided)
-    assert np.abs(errors_of_quantiles(plain))[0] > 7
-    assert (plain < -6).mean() < 0.002 < 0.015 < (v < -6).mean() < 0.032  # 0.0228
+    assert (plain < -6).mean() < 0.006 < 0.015 < (v < -6).mean() < 0.032
 
 
 # The whole

@@ -15,10 +15,10 @@ from scipy import stats
 import finetti as pm
 from finetti.density import density_of
 from finetti.diagnostics.convergence import ess_bulk, mcse_mean
+from finetti.engines.batches import Counting
 from finetti.engines.independence import chain as chains
 from finetti.engines.independence.chain import _accepted, _Walk, draw_independently
 from finetti.engines.independence.mixture import Mixture, fitted, joined, one
-from finetti.engines.independence.modes import modes_from
 from finetti.engines.independence.proposal import (
     Fit,
     Margins,
@@ -28,6 +28,7 @@ from finetti.engines.independence.proposal import (
     fitted_proposal,
     unmapped,
 )
+from finetti.engines.modes import modes_from
 from finetti.geometry.plan import plan
 
 LEVEL = 1e-6
@@ -152,6 +153,24 @@ def test_starts_without_a_finite_density_are_left_out():
 
     assert modes_from(half, np.array([[-5.0, 0.0]])) == []
     assert len(modes_from(half, np.array([[-5.0, 0.0], [2.0, 0.0]]))) == 1
+
+
+def test_a_narrow_ridge_far_from_the_start_is_climbed():
+    """A coordinate in units a thousand times too small, all but determined by the other."""
+    covariance = np.array([[1e-6, 0.999e-3], [0.999e-3, 1.0]])
+    count = Counting(gaussian([2e-3, -7.0], np.linalg.cholesky(covariance)))
+    (mode,) = modes_from(count, np.array([[3.0, 40.0]]))
+    np.testing.assert_allclose(mode.root @ mode.root.T, covariance, rtol=1e-3)
+    assert np.linalg.norm(np.linalg.solve(mode.root, mode.place - [2e-3, -7.0])) < 0.5 and count.evaluations < 400
+
+
+@pytest.mark.parametrize("start", [40.0, -40.0])
+def test_exponential_slopes_are_not_climbed_inch_by_inch(start):
+    """The logarithm of a half-normal number: steps of Newton's would be 1/2 each on the one side."""
+    count = Counting(lambda points: points[:, 0] - 0.5 * np.exp(2 * points[:, 0]))
+    (mode,) = modes_from(count, np.array([[start]]))
+    assert abs(mode.place[0]) < 0.2 and mode.root[0, 0] == pytest.approx(np.sqrt(0.5), rel=0.1)
+    assert count.evaluations < 200
 
 
 def test_a_plane_has_no_mode():

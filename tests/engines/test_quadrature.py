@@ -279,6 +279,25 @@ def test_a_grid_may_cost_more_where_the_next_engine_is_nuts(monkeypatch):
     assert exactly(regression(3000, gaussian=True)).facts["quadrature_evaluations"] > 250_000
 
 
+def test_a_predictor_in_small_units_is_no_hindrance():
+    """Its coefficient is in the thousandths, and correlated with the intercept: a ridge, and far ends of the search."""
+    rng = np.random.default_rng(4)
+    x = rng.uniform(0, 400, 800)
+    y = rng.random(800) < 1 / (1 + np.exp(-0.6 + 0.006 * x))
+    with pm.Model() as model:
+        b = pm.Flat("b", shape=2)
+        pm.Bernoulli("y", logit_p=b[0] + b[1] * x, observed=y)
+    drawn = exactly(model)
+    assert drawn.facts["quadrature_evaluations"] < 15_000
+    z = drawn.flat.reshape(-1, 2)
+    design = np.column_stack([np.ones(800), x])
+    p = 1 / (1 + np.exp(-design @ z.mean(axis=0)))
+    information = np.linalg.inv(design.T * (p * (1 - p)) @ design)  # the posterior is all but Gaussian
+    np.testing.assert_allclose(z.std(axis=0), np.sqrt(np.diag(information)), rtol=0.1)
+    score = design.T @ (y - p)
+    assert np.abs(information @ score / z.std(axis=0)).max() < 0.2  # the mean is within a fifth of an sd of the mode
+
+
 def test_nothing_left_to_sample_is_drawn_exactly():
     with pm.Model() as model:
         mu = pm.Normal("mu", 0, 1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.engines.batches import Counting, Evaluate, TooMany
+from finetti.engines.modes import modes_from
 
 BOUND = 1e-6  # of the normalising constant, relative, and of the moments, in posterior sds
 INTERPOLATION_BOUND = 1e-4  # total variation between the density and its interpolation
@@ -70,18 +71,18 @@ def on_grid(evaluate: Evaluate, start: np.ndarray, *, most: float = np.inf) -> G
     """
     count = Counting(evaluate, most)
     try:
-        modes, heights = _climb(count, start + _shifts(len(start)))
-        mode = modes[int(heights.argmax())]
-        turn = _curvature(count, mode) if np.isfinite(heights.max()) else None
-        if turn is None:
+        with np.errstate(all="ignore"):
+            modes = modes_from(count, start + _shifts(len(start)))
+        if not modes:
             return None
-        high = modes[heights > heights.max() - DROP]
+        mode, turn = modes[0].place, _axes(modes[0].root)
+        high = np.array([m.place for m in modes if m.height > modes[0].height - DROP])
         places = np.linalg.solve(turn, (high - mode).T)
         ends = _ends(count, mode, turn, places)
         if ends is None or (places < ends[:, :1]).any() or (places > ends[:, 1:]).any():
             return None
         return _refined(count, mode, turn, ends)
-    except TooMany:
+    except (TooMany, np.linalg.LinAlgError):
         return None
 
 
@@ -91,42 +92,10 @@ def _shifts(d: int) -> np.ndarray:
     return np.concatenate([np.zeros((1, d)), *(distance * sides for distance in (4.0, 16.0, 64.0))])
 
 
-def _climb(evaluate: Evaluate, starts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """From each start (start, coordinate) the highest point found by looking around on ever smaller scales, its height.
-
-    A compass search; all of them step together, because a call costs more than the points in it.
-    """
-    d = starts.shape[1]
-    best, height, scale = starts.copy(), evaluate(starts), np.full(len(starts), 2.0)
-    compass = np.array(np.meshgrid(*[[-1.0, -0.5, 0.0, 0.5, 1.0]] * d)).reshape(d, -1).T
-    for _ in range(200):
-        going = np.flatnonzero(scale >= 1e-4)
-        if not going.size:
-            break
-        around = best[going, None] + scale[going, None, None] * compass
-        values = evaluate(around.reshape(-1, d)).reshape(around.shape[:2])
-        top, highest = values.argmax(axis=1), values.max(axis=1)
-        up = highest > height[going]
-        best[going[up]], height[going[up]] = around[up, top[up]], highest[up]
-        scale[going[~up]] /= 3.0
-    return best, height
-
-
-def _curvature(evaluate: Evaluate, mode: np.ndarray, step: float = 0.05) -> np.ndarray | None:
-    """A matrix T with T T' the inverse of minus the second derivatives at the mode; None where they have no sign."""
-    d = len(mode)
-    shifts = step * np.concatenate([np.zeros((1, d)), np.eye(d), -np.eye(d), np.ones((1, d)), -np.ones((1, d))])
-    f = evaluate(mode + shifts)
-    hessian = np.zeros((d, d))
-    for i in range(d):
-        hessian[i, i] = (f[1 + i] + f[1 + d + i] - 2 * f[0]) / step**2
-    if d == 2:
-        both = (f[-2] + f[-1] - 2 * f[0]) / step**2
-        hessian[0, 1] = hessian[1, 0] = 0.5 * (both - hessian[0, 0] - hessian[1, 1])
-    values, vectors = np.linalg.eigh(-hessian)
-    if not np.isfinite(values).all():
-        return None
-    return vectors / np.sqrt(np.clip(values, 1e-2, 1e8))
+def _axes(root: np.ndarray) -> np.ndarray:
+    """A factor of the same matrix, RR', with columns at right angles."""
+    variances, vectors = np.linalg.eigh(root @ root.T)
+    return vectors * np.sqrt(variances)
 
 
 def _ends(evaluate: Evaluate, mode: np.ndarray, turn: np.ndarray, places: np.ndarray) -> np.ndarray | None:

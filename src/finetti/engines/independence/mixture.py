@@ -76,6 +76,9 @@ def fitted(points: np.ndarray, weight: np.ndarray, components: int, rng: np.rand
         components: at most; those with hardly a point are dropped.
         rng: chooses the first centres.
 
+    Raises:
+        numpy.linalg.LinAlgError: where all weight is on one point.
+
     Source:
         Peel, McLachlan (2000), Statistics and Computing 10, equations 20-31, with weighted points.
     """
@@ -92,6 +95,8 @@ def fitted(points: np.ndarray, weight: np.ndarray, components: int, rng: np.rand
         belongs = weight * np.exp(logs - log_of_sum(logs))  # (component, point)
         share = belongs.sum(axis=1)
         kept = share > LEAST
+        if not kept.any():
+            raise np.linalg.LinAlgError("no component is left: the points have no spread")
         belongs, share = belongs[kept], share[kept]
         pulled = belongs * ((FREEDOM + d) / (FREEDOM + distance[kept]))
         center = pulled @ points / pulled.sum(axis=1)[:, None]

@@ -18,7 +18,7 @@ import numpy as np
 
 from finetti.engines.batches import Evaluate
 from finetti.engines.independence.mixture import Mixture, fitted, joined, log_of_sum, one
-from finetti.engines.independence.modes import Mode, modes_from
+from finetti.engines.modes import Mode, modes_from
 
 ROUNDS = 5
 GOOD = 0.9  # efficiency at which no better distribution is looked for

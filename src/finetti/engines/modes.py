@@ -8,11 +8,14 @@ import numpy as np
 
 from finetti.engines.batches import Evaluate
 
-STEP = 0.1  # of the differences
-ROUNDS = 30
-SHORTER = 0.3  # by how much, after a step that does not lead up
-LONGEST = 3.0  # change of a coordinate in one step
+STEP = 0.1  # of the differences, in standard deviations as far as they are known
+ROUNDS = 60
+SHORTER, LONGER = 0.3, 4.0  # by how much, after a step that does not lead up, and where a longer one leads higher
+LONGEST = 3.0  # change of a coordinate in a step that is tried first
+FAR = 100.0  # standard deviations; where a step is longer, differences are taken over a share of it
+SHORTEST = 1e-4  # of a step, in standard deviations, below which a climb that leads no higher has ended
 FLATTEST = 1e-2  # curvature below which a direction counts as flat
+CONDITION = 1e10  # largest curvature over the smallest, at most
 CLOSE = 0.05  # expected gain in log density at which a climb ends
 
 
@@ -27,7 +30,8 @@ class Mode(NamedTuple):
 def modes_from(evaluate: Evaluate, starts: np.ndarray) -> list[Mode]:
     """The modes that climbs from some starts (start, coordinate) lead to, the highest first; each is named once.
 
-    Newton's method with differences; all climb together, because a call costs more than the points in it.
+    Newton's method with differences, taken along and across the ridge that was found last; all climb together, because
+    a call costs more than the points in it.
 
     Args:
         evaluate: (point, coordinate) -> log density (point,).
@@ -40,7 +44,7 @@ def modes_from(evaluate: Evaluate, starts: np.ndarray) -> list[Mode]:
         going = [climb for climb in climbs if not climb.ended]
         if not going:
             break
-        around = np.stack([climb.place + climb.step for climb in going])[:, None] + offsets
+        around = np.stack([climb.tried(offsets) for climb in going])
         values = evaluate(around.reshape(-1, d)).reshape(len(going), -1)
         for climb, seen in zip(going, values, strict=True):
             climb.go_on(seen)
@@ -49,25 +53,43 @@ def modes_from(evaluate: Evaluate, starts: np.ndarray) -> list[Mode]:
 
 
 class _Climb:
-    """One climb: where it is, and the step it tries next."""
+    """One climb: where it is, the step it tries next, and the units in which differences are taken there.
+
+    Those are the factor of the curvature it comes from, made wider where the step is very long for it.
+    """
 
     def __init__(self, start: np.ndarray):
-        self.place, self.step = start, np.zeros_like(start)
+        self.place, self.step, self.unit = start, np.zeros_like(start), np.eye(len(start))
         self.mode: Mode | None = None
         self.ended = False
 
+    def tried(self, offsets: np.ndarray) -> np.ndarray:
+        """Points around the end of the step, and one further on."""
+        if self.mode is not None:
+            self.unit = self.mode.root * max(1.0, self._length() / FAR)
+        around = self.place + self.step + offsets @ self.unit.T
+        return np.concatenate([around, [self.place + LONGER * self.step]])
+
     def go_on(self, seen: np.ndarray) -> None:
-        """Take the step tried where it leads up, else a shorter one, after the values on the stencil there are seen."""
-        if np.isfinite(seen).all() and (self.mode is None or seen[0] > self.mode.height):
+        """Take the step tried where it leads up, else a shorter one, or one that leads higher still."""
+        *around, further = seen
+        if not np.isfinite(around).all() or (self.mode is not None and not around[0] > self.mode.height):
+            self.step = self.step * SHORTER
+            self.ended = self.mode is None or self._length() < SHORTEST
+        elif further > around[0]:
+            self.step = self.step * LONGER
+        else:
             self.place = self.place + self.step
-            gradient, root = _differences(seen, len(self.place))
-            self.mode = Mode(self.place, float(seen[0]), root)
+            gradient, root = _differences(np.array(around), self.unit)
+            self.mode = Mode(self.place, float(around[0]), root)
             self.step = root @ (root.T @ gradient)
             self.ended = bool(gradient @ self.step < CLOSE)
             self.step *= min(1.0, LONGEST / max(np.abs(self.step).max(), LONGEST))
-        else:
-            self.step = self.step * SHORTER
-            self.ended = self.mode is None or np.abs(self.step).max() < STEP
+
+    def _length(self) -> float:
+        """Of the step, in standard deviations as the last curvature has them."""
+        assert self.mode is not None
+        return float(np.abs(np.linalg.solve(self.mode.root, self.step)).max())
 
 
 def _stencil(d: int) -> np.ndarray:
@@ -81,8 +103,14 @@ def _pairs(d: int) -> list[tuple[int, int]]:
     return [(a, b) for a in range(d) for b in range(a)]
 
 
-def _differences(values: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gradient, and a factor of the inverse of minus the second derivatives, from values on the stencil."""
+def _differences(values: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Gradient, and a factor of the inverse of minus the second derivatives, from values on the stencil in some units.
+
+    Args:
+        values: (point,) on the stencil.
+        unit: (coordinate, coordinate) columns along which the stencil is laid out.
+    """
+    d = len(unit)
     middle, up, down = values[0], values[1 : 1 + d], values[1 + d : 1 + 2 * d]
     gradient = (up - down) / (2 * STEP)
     hessian = np.diag((up + down - 2 * middle) / STEP**2)
@@ -90,9 +118,11 @@ def _differences(values: np.ndarray, d: int) -> tuple[np.ndarray, np.ndarray]:
     for k, (a, b) in enumerate(_pairs(d)):
         both = (low[k] + high[k] - 2 * middle) / STEP**2
         hessian[a, b] = hessian[b, a] = 0.5 * (both - hessian[a, a] - hessian[b, b])
-    curvature, vectors = np.linalg.eigh(-hessian)
-    curvature = np.maximum(np.abs(curvature), FLATTEST)
-    return gradient, np.linalg.cholesky(vectors / curvature @ vectors.T)
+    back = np.linalg.inv(unit)
+    curvature, vectors = np.linalg.eigh(-back.T @ hessian @ back)
+    curvature = np.abs(curvature)
+    curvature = np.maximum(curvature, max(FLATTEST, curvature.max() / CONDITION))
+    return back.T @ gradient, np.linalg.cholesky(vectors / curvature @ vectors.T)
 
 
 def _distinct(modes: list[Mode]) -> list[Mode]:

@@ -53,10 +53,14 @@ class Shared:
     place: Node
 
     @cached_property
-    def used(self) -> Callable[[int, int], np.ndarray]:
-        """From two entries, start and stop, to the rows of the table that have one between them."""
-        present = self.table != 0
-        return lru_cache(lambda start, stop: np.flatnonzero(present[:, start:stop].any(axis=1)))
+    def part(self) -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
+        """From two entries, start and stop, to the rows of the table that have one there, and these: (entry, row)."""
+
+        def of(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+            rows = np.flatnonzero(self.table[:, start:stop].any(axis=1))
+            return rows, np.ascontiguousarray(self.table[rows, start:stop].T)
+
+        return lru_cache(of)
 
 
 @dataclass(frozen=True)
@@ -215,14 +219,14 @@ class Values:
 
         Over draws they are a matrix product; at one point sums, which a compiled program fuses.
         """
-        xp, weights, used = self.xp, self._pair_weights(), self.block.shared.used
-        table = self.arrays[self.block.shared.place]
-        stacked = np.stack(np.broadcast_arrays(*weights)) if weights and self.lead else None
+        xp, weights, shared = self.xp, self._pair_weights(), self.block.shared
+        table = self.arrays[shared.place]
+        stacked = _stacked(weights) if weights and self.lead else None
 
         def entries(start: int, stop: int) -> Any:
-            rows = used(start, stop)
+            rows, part = shared.part(start, stop)
             if stacked is not None and len(rows):
-                return _product(table[rows, start:stop].T, stacked[rows])
+                return _product(part, stacked[rows])
             total = xp.zeros((stop - start,) + (1,) * self.lead)
             for k in rows:
                 total = total + weights[k] * table[k, start:stop]
@@ -252,6 +256,14 @@ class Values:
         for node, repeats in self.block.log_terms:
             total = total + repeats * xp.sum(self.flat[node], axis=0)
         return total
+
+
+def _stacked(numbers: Sequence[np.ndarray]) -> np.ndarray:
+    """(number, draw) of arrays (draw,), some of which may hold one number for all draws."""
+    stacked = np.empty((len(numbers), max(map(len, numbers))))
+    for k, array in enumerate(numbers):
+        stacked[k] = array
+    return stacked
 
 
 def _product(tall: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -59,5 +59,16 @@ def test_exponential_slopes_are_not_climbed_inch_by_inch(start):
     assert count.evaluations < 200
 
 
+def test_a_start_of_astronomic_slope_does_not_spoil_the_others():
+    """Where squares of its differences overflow a climb is given up."""
+
+    def steep(points):
+        return points[:, 0] - np.exp(10 * points[:, 0]) - 0.5 * points[:, 1] ** 2
+
+    with np.errstate(all="ignore"):
+        found = modes_from(Counting(steep), np.array([[0.0, 1.0], [70.0, 0.0], [-64.0, 64.0], [64.0, 0.0]]))
+    np.testing.assert_allclose([mode.place for mode in found], [[np.log(0.1) / 10, 0.0]], atol=0.05)
+
+
 def test_a_plane_has_no_mode():
     assert modes_from(lambda points: points[:, 0], np.zeros((1, 2))) == []

@@ -16,7 +16,8 @@ FAR = 100.0  # standard deviations; where a step is longer, differences are take
 SHORTEST = 1e-4  # of a step, in standard deviations, below which a climb that leads no higher has ended
 FLATTEST = 1e-2  # curvature below which a direction counts as flat
 CONDITION = 1e10  # largest curvature over the smallest, at most
-CLOSE = 0.05  # expected gain in log density at which a climb ends
+CLOSE = 0.05  # expected gain in log density at which a climb ends, where differences were taken near enough:
+NEAR = 10.0  # in units of at most so many standard deviations
 
 
 class Mode(NamedTuple):
@@ -61,7 +62,7 @@ class _Climb:
     def __init__(self, start: np.ndarray):
         self.place, self.step, self.unit = start, np.zeros_like(start), np.eye(len(start))
         self.mode: Mode | None = None
-        self.ended = False
+        self.near = self.ended = False  # whether differences were taken within some standard deviations
 
     def tried(self, offsets: np.ndarray) -> np.ndarray:
         """Points around the end of the step, and one further on."""
@@ -73,9 +74,10 @@ class _Climb:
     def go_on(self, seen: np.ndarray) -> None:
         """Take the step tried where it leads up, else a shorter one, or one that leads higher still."""
         *around, further = seen
-        if not np.isfinite(around).all() or (self.mode is not None and not around[0] > self.mode.height):
-            self.step = self.step * SHORTER
-            self.ended = self.mode is None or self._length() < SHORTEST
+        higher = self.mode is None or around[0] > self.mode.height or not self.step.any()
+        if not (higher and np.isfinite(around).all()):
+            self.step = self.step * (SHORTER if self.near else 0.0)  # or look again from here, from nearer by
+            self.ended = self.mode is None or (self.near and self._length() < SHORTEST)
         elif further > around[0]:
             self.step = self.step * LONGER
         else:
@@ -83,7 +85,8 @@ class _Climb:
             gradient, root = _differences(np.array(around), self.unit)
             self.mode = Mode(self.place, float(around[0]), root)
             self.step = root @ (root.T @ gradient)
-            self.ended = bool(gradient @ self.step < CLOSE)
+            self.near = bool(np.abs(np.linalg.solve(root, self.unit)).max() < NEAR)
+            self.ended = self.near and bool(gradient @ self.step < CLOSE)
             self.step *= min(1.0, LONGEST / max(np.abs(self.step).max(), LONGEST))
 
     def _length(self) -> float:

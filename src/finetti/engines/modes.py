@@ -16,8 +16,8 @@ FAR = 100.0  # standard deviations; where a step is longer, differences are take
 SHORTEST = 1e-4  # of a step, in standard deviations, below which a climb that leads no higher has ended
 FLATTEST = 1e-2  # curvature below which a direction counts as flat
 CONDITION = 1e10  # largest curvature over the smallest, at most
-CLOSE = 0.05  # expected gain in log density at which a climb ends, where differences were taken near enough:
-NEAR = 10.0  # in units of at most so many standard deviations
+CLOSE = 0.05  # expected gain in log density at which a climb ends
+NEAR = 10.0  # standard deviations; of differences in wider units nothing is believed about the end of a climb
 
 
 class Mode(NamedTuple):
@@ -41,14 +41,15 @@ def modes_from(evaluate: Evaluate, starts: np.ndarray) -> list[Mode]:
     d = starts.shape[1]
     offsets = STEP * _stencil(d)
     climbs = [_Climb(start) for start in starts]
-    for _ in range(ROUNDS):
-        going = [climb for climb in climbs if not climb.ended]
-        if not going:
-            break
-        around = np.stack([climb.tried(offsets) for climb in going])
-        values = evaluate(around.reshape(-1, d)).reshape(len(going), -1)
-        for climb, seen in zip(going, values, strict=True):
-            climb.go_on(seen)
+    with np.errstate(all="ignore"):
+        for _ in range(ROUNDS):
+            going = [climb for climb in climbs if not climb.ended]
+            if not going:
+                break
+            around = np.stack([climb.tried(offsets) for climb in going])
+            values = evaluate(around.reshape(-1, d)).reshape(len(going), -1)
+            for climb, seen in zip(going, values, strict=True):
+                climb.go_on(seen)
     found = [climb.mode for climb in climbs if climb.ended and climb.mode is not None]
     return _distinct(sorted(found, key=lambda mode: -mode.height))
 
@@ -73,7 +74,7 @@ class _Climb:
 
     def go_on(self, seen: np.ndarray) -> None:
         """Take the step tried where it leads up, else a shorter one, or one that leads higher still."""
-        *around, further = seen
+        around, further = seen[:-1], seen[-1]
         higher = self.mode is None or around[0] > self.mode.height or not self.step.any()
         if not (higher and np.isfinite(around).all()):
             self.step = self.step * (SHORTER if self.near else 0.0)  # or look again from here, from nearer by
@@ -82,7 +83,7 @@ class _Climb:
             self.step = self.step * LONGER
         else:
             self.place = self.place + self.step
-            gradient, root = _differences(np.array(around), self.unit)
+            gradient, root = _differences(around, self.unit)
             self.mode = Mode(self.place, float(around[0]), root)
             self.step = root @ (root.T @ gradient)
             self.near = bool(np.abs(np.linalg.solve(root, self.unit)).max() < NEAR)

@@ -71,8 +71,7 @@ def on_grid(evaluate: Evaluate, start: np.ndarray, *, most: float = np.inf) -> G
     """
     count = Counting(evaluate, most)
     try:
-        with np.errstate(all="ignore"):
-            modes = modes_from(count, start + _shifts(len(start)))
+        modes = modes_from(count, start + _shifts(len(start)))
         if not modes:
             return None
         mode, turn = modes[0].place, _axes(modes[0].root)

@@ -165,5 +165,4 @@ def solve(factors: Factors, draws: int, rng: np.random.Generator | None) -> tupl
         left = _less(factors.block_pull[i], (c * b for c, b in zip(factors.coupling[i], border.T, strict=True)))
         z[i] = left * inverse + np.sqrt(inverse) * noise(len(inverse), draws)
         z[i] = _less(z[i], (factors.lower[m][i] * z[m] for m in range(i + 1, slots)))
-    groups = len(factors.block_pull[0]) if slots else 0
-    return np.stack(np.broadcast_arrays(*z)) if slots else np.zeros((0, groups, draws)), border
+    return np.stack(z) if slots else np.zeros((0, 0, draws)), border

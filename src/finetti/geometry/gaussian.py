@@ -32,7 +32,7 @@ from finetti.model.namespace import NUMPY, Namespace
 
 LOG_2PI = float(np.log(2 * np.pi))
 ONE_THREAD = 250_000  # multiplications of a matrix product up to which OpenBLAS takes no further threads
-LEAST_ROWS = 16
+LEAST_ROWS = 16  # of a piece of a matrix product, even where that is more
 ROUNDING = 1e-14  # share of an entry of Q below which what elimination has left of it is mostly rounding error
 
 
@@ -270,7 +270,7 @@ def _product(tall: np.ndarray, b: np.ndarray) -> np.ndarray:
     """The matrix product, in pieces so small that those of several Python threads do not wait for the same helpers."""
     if len(b) == 1:  # for which NumPy does not ask BLAS
         return tall * b
-    step = max(LEAST_ROWS, ONE_THREAD // max(b.size, 1))
+    step = max(LEAST_ROWS, ONE_THREAD // b.size)
     product = np.empty((len(tall), b.shape[1]))
     for k in range(0, len(tall), step):
         np.matmul(tall[k : k + step], b, out=product[k : k + step])

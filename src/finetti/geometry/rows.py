@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,10 @@ def _columns(form: Form, scale: Monomial, offsets: Mapping[Node, int]) -> _Colum
         start, own = len(position), range(term.weight.shape[-1])
         for m in own:
             read = _flat(term.index[..., m], form.shape)
-            position.append(_same(CONSTANT, read) if term.latent is None else _with(np.add, read, offsets[term.latent]))
+            if term.latent is None:
+                position.append(_same(CONSTANT, read))
+            else:
+                position.append(_with(np.add, read, _same(offsets[term.latent], read)))
             weight.append(_with(np.divide, _flat(term.weight[..., m], form.shape), known))
         for factor in term.factors:
             columns: list[np.ndarray | None] = [None] * width
@@ -162,7 +166,7 @@ def _columns(form: Form, scale: Monomial, offsets: Mapping[Node, int]) -> _Colum
 def _flat(array: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """(row,) of an array that broadcasts to the rows; of stride 0 where it is a single number."""
     if array.size == 1 or not any(array.strides):
-        return np.broadcast_to(array.reshape(-1)[:1], int(np.prod(shape)))
+        return np.broadcast_to(array.reshape(-1)[:1], prod(shape))
     return np.broadcast_to(array, shape).reshape(-1)
 
 
@@ -171,13 +175,13 @@ def _same(value: float, like: np.ndarray) -> np.ndarray:
 
 
 def _constant(column: np.ndarray) -> bool:
-    return not column.strides[0] and len(column) > 0
+    return not column.strides[0]
 
 
-def _with(function: np.ufunc, column: np.ndarray, other: Any) -> np.ndarray:
-    """A function of a column and another, or a number; of single entries where both are the same in all rows."""
-    if _constant(column) and (not np.ndim(other) or _constant(other)):
-        return _same(function(column[0], other[0] if np.ndim(other) else other), column)
+def _with(function: np.ufunc, column: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """A function of two columns; of single entries where both are the same in all rows."""
+    if _constant(column) and _constant(other):
+        return _same(function(column[0], other[0]), column)
     return function(column, other)
 
 
@@ -213,7 +217,7 @@ def _merge_constants(columns: _Columns) -> _Columns:
 
 def _signature(column: np.ndarray | None) -> Any:
     """The same for columns with the same entries, and for no others."""
-    if column is None or not len(column):
+    if column is None:
         return None
     if _constant(column) or (column == column[0]).all():
         return int(column[0])

@@ -28,9 +28,8 @@ def evaluate(roots: Iterable[Node], given: Values, *, xp: Namespace = NUMPY, lea
     """
     roots = list(roots)
     values: dict[int, Any] = {id(node): value for node, value in given.items()}
-    if any(id(root) not in values for root in roots):
-        for node in ancestors(roots, through=within_expression, known=given):
-            values[id(node)] = _value(node, values, xp, lead)
+    for node in ancestors(roots, through=within_expression, known=given):
+        values[id(node)] = _value(node, values, xp, lead)
     return [values[id(root)] for root in roots]
 
 

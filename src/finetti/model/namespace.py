@@ -42,12 +42,11 @@ def _numpy_take(x, index):
 
 def _numpy_solve_lower(lower, b):
     """x with lower @ x = b by forward substitution, for lower (..., k, k) and b (..., k); NaN where singular."""
-    if 0 < lower.shape[-1] <= SMALL:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return _unrolled_solve(np, lower, b)
-    shape = np.broadcast_shapes(lower.shape[:-2], b.shape[:-1]) + b.shape[-1:]
-    x = np.empty(shape)
     with np.errstate(divide="ignore", invalid="ignore"):
+        if 0 < lower.shape[-1] <= SMALL:
+            return _unrolled_solve(np, lower, b)
+        shape = np.broadcast_shapes(lower.shape[:-2], b.shape[:-1]) + b.shape[-1:]
+        x = np.empty(shape)
         for i in range(shape[-1]):
             rest = np.sum(lower[..., i, :i] * x[..., :i], axis=-1)
             x[..., i] = (b[..., i] - rest) / lower[..., i, i]

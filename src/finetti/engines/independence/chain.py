@@ -125,8 +125,8 @@ class _Walk:
         self.proposal, self.evaluate, self.rngs, self.each = fit.proposal, evaluate, rngs, each
         self.blocks: list[tuple[Steps, np.ndarray]] = []
         self.heaviest = 0.0
-        each = max(UNKEPT, len(fit.points) // len(rngs))
-        chosen = np.arange(each * len(rngs)).reshape(len(rngs), each) % len(fit.points)
+        unkept = max(UNKEPT, len(fit.points) // len(rngs))
+        chosen = np.arange(unkept * len(rngs)).reshape(len(rngs), unkept) % len(fit.points)
         first = self._weighed(fit.points[chosen], fit.values[chosen])
         self.now = first.at((slice(None), slice(0, 1)))
         self._advance(first.at((slice(None), slice(1, None))))

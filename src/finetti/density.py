@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from finetti.distributions.guards import Guard, needed_guards
 from finetti.errors import ModelError
 from finetti.geometry.constrain import Block, blocks_of, constrain
 from finetti.geometry.coordinates import Coordinates
@@ -30,6 +31,7 @@ class Density:
             it serves other data of the same shapes.
         carriers: for some observed variables, the argument that holds the part of their log density no unknown enters.
         gaussian: latents that have been integrated out, if any: their part of the density is their marginal.
+        guards: of variables whose parameters may leave their domain: there the density is 0.
     """
 
     randoms: tuple[Random, ...]
@@ -38,6 +40,7 @@ class Density:
     arguments: Mapping[Node, np.ndarray]
     carriers: Mapping[Random, Node] = field(default_factory=dict)
     gaussian: GaussianBlock | None = None
+    guards: Mapping[Random, tuple[Guard, ...]] = field(default_factory=dict)
 
     @property
     def size(self) -> int:
@@ -58,24 +61,46 @@ class Density:
         Yields:
             Name, and the term of shape (draw,) or ().
         """
+        for name, term, inside in self._guarded_terms(flat, given, xp, lead):
+            yield name, term if inside is True else xp.where(inside, term, -np.inf)
+
+    def _guarded_terms(
+        self, flat: Any, given: Mapping[Node, Any], xp: Namespace, lead: int
+    ) -> Iterator[tuple[str, Any, Any]]:
+        """Name, term, and whether the parameters of its variable are in their domains: True where they always are."""
         known = dict(given)
         for block, value, log_det in constrain(self.blocks, flat, given, xp=xp, lead=lead):
-            known[block.node] = value
             if block.transformed:
                 name = block.name if block.name != block.node.name else f"{block.name} (coordinates)"
-                yield name, _total(xp, log_det, lead)
+                yield name, _total(xp, log_det, lead), True
+            known[block.node] = value
         for node in self.randoms:
             term = _total(xp, _log_density(node, known, xp, lead, kernel=node in self.carriers), lead)
-            yield str(node.name), term + known[self.carriers[node]] if node in self.carriers else term
+            term = term + known[self.carriers[node]] if node in self.carriers else term
+            yield str(node.name), term, self._inside([node], known, xp, lead)
         for name, potential in self.potentials.items():
-            yield name, _total(xp, evaluate([potential], known, xp=xp, lead=lead)[0], lead)
+            yield name, _total(xp, evaluate([potential], known, xp=xp, lead=lead)[0], lead), True
         if self.gaussian is not None:
             name = f"{', '.join(str(m.name) for m in self.gaussian.members)} (integrated out)"
-            yield name, self.gaussian.log_marginal(known, xp=xp, lead=lead)
+            inside = self._inside(self.gaussian.variables, known, xp, lead)
+            yield name, self.gaussian.log_marginal(known, xp=xp, lead=lead), inside
+
+    def _inside(self, nodes: Sequence[Random], known: Mapping[Node, Any], xp: Namespace, lead: int) -> Any:
+        """Whether the parameters of some variables are in their domains: (draw,) or (), True where they always are."""
+        inside: Any = True
+        for guard in (guard for node in nodes for guard in self.guards.get(node, ())):
+            inside = inside & guard.holds(known, xp, lead)
+        return inside
 
     def __call__(self, flat: Any, given: Mapping[Node, Any], *, xp: Namespace = NUMPY, lead: int = 0) -> Any:
-        """The log density of the flat vector: the sum of all terms, of shape (draw,) or ()."""
-        return sum(term for _, term in self.terms(flat, given, xp=xp, lead=lead))
+        """The log density of the flat vector: the sum of all terms, of shape (draw,) or ().
+
+        It is -inf where a parameter is outside its domain, whatever the terms are there.
+        """
+        total, everywhere = 0.0, True
+        for _, term, inside in self._guarded_terms(flat, given, xp, lead):
+            total, everywhere = total + term, everywhere & inside
+        return total if everywhere is True else xp.where(everywhere, total, -np.inf)
 
     def batched_arguments(self) -> dict[Node, np.ndarray]:
         """The arguments with a leading axis of length 1, for evaluation over draws."""
@@ -104,12 +129,14 @@ def density_of(
     blocks = blocks_of(free, coordinates)
     chosen = [b.coordinates for b in blocks if b.coordinates is not None]
     roots = [*randoms, *model.potentials.values(), *(gaussian.nodes if gaussian else ())]
+    guards = needed_guards([*randoms, *(gaussian.variables if gaussian else ())], model.data)
+    roots += [node for needed in guards.values() for guard in needed for node in guard.nodes]
     roots += [node for c in chosen for node in c.reads]
     arguments = _arguments(roots, model.data) | {node: value for node, value in carriers.values()}
     arguments |= gaussian.arrays if gaussian else {}
     arguments |= {c.place: c.place.value for c in chosen}
     placeholders = {node: pair[0] for node, pair in carriers.items()}
-    return Density(randoms, dict(model.potentials), blocks, arguments, placeholders, gaussian)
+    return Density(randoms, dict(model.potentials), blocks, arguments, placeholders, gaussian, guards)
 
 
 def _carriers(randoms: Sequence[Random], data: Mapping[Node, np.ndarray]) -> dict[Random, tuple[Node, np.ndarray]]:

@@ -33,6 +33,7 @@ from finetti.distributions.domains import (
     check_parameter,
     first_bad,
 )
+from finetti.distributions.guards import Guard, guards_of
 from finetti.errors import DataError, ModelError, ShapeError
 from finetti.model.context import Dims, Model
 from finetti.model.evaluate import is_static, static_value
@@ -71,15 +72,15 @@ class Family:
     ) -> Random:
         model = Model.current()
         model.claim(name)
-        parameters = cls.resolve(name, args, kwargs, data=model.data)
-        node = _random(cls, name, parameters, observed=observed, shape=shape, dims=dims, model=model)
+        resolved = cls.resolve(name, args, kwargs, data=model.data)
+        node = _random(cls, name, *resolved, observed=observed, shape=shape, dims=dims, model=model)
         return model.register(node)
 
     @classmethod
     def dist(cls, *args: Any, shape: Any = None, **kwargs: Any) -> Random:
         """The distribution without a name, to hand to another (a mixture's component, an `sd_dist`)."""
-        parameters = cls.resolve(None, args, kwargs)
-        node = _random(cls, None, parameters, observed=None, shape=shape, dims=None, model=None)
+        resolved = cls.resolve(None, args, kwargs)
+        node = _random(cls, None, *resolved, observed=None, shape=shape, dims=None, model=None)
         cls.check(node, {})
         return node
 
@@ -117,10 +118,14 @@ class Family:
         kwargs: Mapping[str, Any],
         *,
         data: Mapping[Node, np.ndarray] | None = None,
-    ) -> tuple[Node, ...]:
-        """The parameters as nodes in canonical order, from PyMC's positions, names and parametrisations."""
+    ) -> tuple[tuple[Node, ...], tuple[Guard, ...]]:
+        """The parameters as nodes in canonical order, from PyMC's positions, names and parametrisations; their guards.
+
+        Guards speak of the parameters as they were given; see `guards_of`.
+        """
         given = _bind(cls, name, args, kwargs)
         _check_given(cls, name, given, data or {})
+        as_given = {key: _parameter_node(cls, name, key, value) for key, value in given.items()}
         for names, convert in cls.alternatives.items():
             if set(names) <= set(given):
                 nodes = [_parameter_node(cls, name, n, given.pop(n)) for n in names]
@@ -131,7 +136,9 @@ class Family:
         canonical = tuple(_canonical(cls, name, p, given) for p in cls.parameters)
         parameters = cls.arrange(_title(cls, name), canonical)
         _check_axes(cls, name, parameters)
-        return parameters
+        arranged = dict(zip((p.name for p in cls.parameters), parameters, strict=True))
+        as_given = {key: arranged.get(key, node) for key, node in as_given.items()}
+        return parameters, guards_of(cls.parameters, cls.others, cls.conditions, as_given, arranged)
 
     @classmethod
     def check(cls, node: Random, data: Mapping[Node, np.ndarray]) -> None:
@@ -159,7 +166,9 @@ def named(node: Random, name: str, *, shape: Any = None, dims: Dims = None) -> R
     model = Model.current()
     model.claim(name)
     shape = node.shape if shape is None and dims is None else shape
-    made = _random(node.family, name, node.parameters, observed=None, shape=shape, dims=dims, model=model)
+    made = _random(
+        node.family, name, node.parameters, node.guards, observed=None, shape=shape, dims=dims, model=model
+    )
     return model.register(made)
 
 
@@ -263,7 +272,7 @@ def _parameter_node(cls: type[Family], name: str | None, parameter: str, value: 
     return node
 
 
-def _random(cls, name, parameters, *, observed, shape, dims, model) -> Random:
+def _random(cls, name, parameters, guards, *, observed, shape, dims, model) -> Random:
     what = _title(cls, name)
     if cls.discrete and observed is None and name is not None:
         raise ModelError(
@@ -276,7 +285,7 @@ def _random(cls, name, parameters, *, observed, shape, dims, model) -> Random:
     if name is not None and names is not None:
         names = model.checked_dims(name, names, full)
     dtype = np.dtype(np.int64 if cls.discrete else np.float64)
-    return Random(full, dtype, name, cls, parameters, data, names or ())
+    return Random(full, dtype, name, cls, parameters, data, names or (), guards)
 
 
 def _observed_node(cls: type[Family], what: str, observed: Any) -> Node:

@@ -155,12 +155,14 @@ class Support:
         contains: `(x, *bounds) -> bool` for each event.
         bijection: from the real line onto it; None for a discrete support.
         bounds: names of the parameters that bound it.
+        ends: what every number in it lies between: a number, or the name of the parameter that bounds it.
     """
 
     words: str
     contains: Callable[..., Array]
     bijection: Bijection | None = None
     bounds: tuple[str, ...] = ()
+    ends: tuple[float | str, float | str] = (-np.inf, np.inf)
 
 
 # What a support contains is written with operators alone, so that it can be asked under either namespace.
@@ -180,20 +182,21 @@ def _lower_unit_rows(x):
 
 
 REAL = Support("a finite number", _finite, IDENTITY)
-POSITIVE = Support("positive and finite", lambda x: (x > 0) & (x < np.inf), EXP)
-UNIT = Support("strictly between 0 and 1", lambda x: (x > 0) & (x < 1), LOGISTIC)
+POSITIVE = Support("positive and finite", lambda x: (x > 0) & (x < np.inf), EXP, ends=(0, np.inf))
+UNIT = Support("strictly between 0 and 1", lambda x: (x > 0) & (x < 1), LOGISTIC, ends=(0, 1))
 SIMPLEX = Support(
     "positive parts that add to 1",
     lambda x: (x > 0).all(-1) & (abs(x.sum(-1) - 1) < 1e-8),
     STICK_BREAKING,
+    ends=(0, 1),
 )
 REAL_VECTOR = Support("finite numbers", lambda x: _finite(x).all(-1), IDENTITY)
 CORRELATION_CHOLESKY = Support(
-    "the lower Cholesky factor of a correlation matrix", _lower_unit_rows, CHOLESKY_CORRELATION
+    "the lower Cholesky factor of a correlation matrix", _lower_unit_rows, CHOLESKY_CORRELATION, ends=(-1, 1)
 )
-BINARY = Support("0 or 1", lambda x: (x == 0) | (x == 1))
-COUNTS = Support("a whole number, 0 or more", lambda x: (x >= 0) & _whole(x))
-POSITIVE_COUNTS = Support("a whole number, 1 or more", lambda x: (x >= 1) & _whole(x))
+BINARY = Support("0 or 1", lambda x: (x == 0) | (x == 1), ends=(0, 1))
+COUNTS = Support("a whole number, 0 or more", lambda x: (x >= 0) & _whole(x), ends=(0, np.inf))
+POSITIVE_COUNTS = Support("a whole number, 1 or more", lambda x: (x >= 1) & _whole(x), ends=(1, np.inf))
 
 
 def constant_interval(lower: float, upper: float) -> Support:
@@ -206,33 +209,38 @@ def constant_interval(lower: float, upper: float) -> Support:
             lambda xp, z: _interval(xp, z, np.asarray(lower), np.asarray(upper)),
             lambda x: np.log(x - lower) - np.log(upper - x),
         ),
+        ends=(lower, upper),
     )
 
 
 def at_least(name: str) -> Support:
     """Real numbers above the parameter `name`."""
-    return Support("{0} or more", lambda x, lower: (x >= lower) & (x < np.inf), ABOVE, (name,))
+    return Support("{0} or more", lambda x, lower: (x >= lower) & (x < np.inf), ABOVE, (name,), (name, np.inf))
 
 
 def at_most(name: str) -> Support:
     """Real numbers below the parameter `name`."""
-    return Support("{0} or less", lambda x, upper: (x <= upper) & (x > -np.inf), BELOW, (name,))
+    return Support("{0} or less", lambda x, upper: (x <= upper) & (x > -np.inf), BELOW, (name,), (-np.inf, name))
 
 
 def between(lower: str, upper: str) -> Support:
     """Real numbers between two parameters."""
-    return Support("between {0} and {1}", lambda x, lo, up: (x >= lo) & (x <= up), INTERVAL, (lower, upper))
+    ends = (lower, upper)
+    return Support("between {0} and {1}", lambda x, lo, up: (x >= lo) & (x <= up), INTERVAL, ends, ends)
 
 
 def counts_to(name: str) -> Support:
     """Whole numbers from 0 to the parameter `name`."""
-    return Support("a whole number from 0 to {0}", lambda x, n: (x >= 0) & (x <= n) & _whole(x), None, (name,))
+    return Support(
+        "a whole number from 0 to {0}", lambda x, n: (x >= 0) & (x <= n) & _whole(x), None, (name,), (0, name)
+    )
 
 
 def integers_between(lower: str, upper: str) -> Support:
     """Whole numbers between two parameters, both included."""
+    ends = (lower, upper)
     return Support(
-        "a whole number from {0} to {1}", lambda x, lo, up: (x >= lo) & (x <= up) & _whole(x), None, (lower, upper)
+        "a whole number from {0} to {1}", lambda x, lo, up: (x >= lo) & (x <= up) & _whole(x), None, ends, ends
     )
 
 

@@ -26,21 +26,22 @@ from finetti.distributions.domains import (
     VECTOR,
     WHOLE,
     Condition,
-    Domain,
     Parameter,
+    interval,
+    not_above,
+    unnamed,
 )
 from finetti.distributions.special import log_rising
 from finetti.model import build
-from finetti.model.graph import Apply, Deterministic, Node, apply
+from finetti.model.graph import Apply, Node, apply
 
-_POSITIVE_PROBABILITY = Domain("above 0 and at most 1", lambda v: (v > 0) & (v <= 1))
+_POSITIVE_PROBABILITY = interval("above 0 and at most 1", 0, 1, ends="(]")
 _LARGEST = 2.0**62  # NumPy draws counts of 64 bits
 
 
 def _made_by(node: Node, op: str) -> Apply | None:
     """The node, under any names it was given, if it is the result of operation `op`."""
-    while isinstance(node, Deterministic):
-        node = node.value
+    node = unnamed(node)
     return node if isinstance(node, Apply) and node.op.name == op else None
 
 
@@ -344,7 +345,7 @@ class DiscreteUniform(Family):
     """
 
     parameters = (Parameter("lower", WHOLE), Parameter("upper", WHOLE))
-    conditions = (Condition(("lower", "upper"), "lower <= upper", lambda lower, upper: lower <= upper),)
+    conditions = (Condition(("lower", "upper"), "lower <= upper", lambda lower, upper: lower <= upper, not_above),)
     support = integers_between("lower", "upper")
     discrete = True
     examples = ({"lower": -2, "upper": 5},)

@@ -8,41 +8,77 @@ from typing import Any
 
 import numpy as np
 
+from finetti.distributions.bijections import CORRELATION_CHOLESKY, SIMPLEX, Support
+from finetti.distributions.ranges import Range, Ranges
 from finetti.errors import DataError, ShapeError
+from finetti.model.graph import Apply, Deterministic, Node, Random
+from finetti.model.namespace import NUMPY
 
 
 @dataclass(frozen=True)
 class Domain:
-    """The values a parameter may take, how an error message says it, and what it advises on a bad value."""
+    """The values a parameter may take.
+
+    Args:
+        words: how an error message says it.
+        admits: `(xp, values) -> bool` for each value, under any namespace.
+        advice: on a bad value, for the error message.
+        proven: whether the form of an expression proves that it cannot leave the domain, so that nothing needs to be
+            checked in a density.
+        shows: whether a density is not finite anyway where the parameter is outside.
+    """
 
     words: str
-    admits: Callable[[np.ndarray], np.ndarray]
+    admits: Callable[[Any, Any], Any]
     advice: Callable[[np.ndarray], str] = lambda value: ""
+    proven: Callable[[Node, Ranges], bool] = lambda node, ranges: False
+    shows: bool = False
+
+
+def interval(words: str, low: float, high: float = np.inf, *, ends: str = "()", whole: bool = False) -> Domain:
+    """The numbers between two, `ends` in the notation of intervals: "[)" includes the lower; infinity is no number."""
+    limits = Range(low, high, ends[0] == "[", ends[1] == "]", whole)
+
+    def admits(xp: Any, v: Any) -> Any:
+        inside = v >= low if limits.with_low else v > low
+        inside = inside & (v <= high if limits.with_high else v < high)
+        return inside & (xp.floor(v) == v) if whole else inside
+
+    return Domain(words, admits, proven=_within(limits))
+
+
+def _within(limits: Range) -> Callable[[Node, Ranges], bool]:
+    return lambda node, ranges: ranges.of(node).inside(limits)
 
 
 _REQUIRED = object()
 
 
-def _square(v: np.ndarray) -> bool:
+def _square(v: Any) -> bool:
     return v.shape[-1] == v.shape[-2]
 
 
-def _is_cholesky(v: np.ndarray) -> np.ndarray:
+def _diagonal_is_positive(xp: Any, v: Any) -> Any:
+    return (xp.diagonal(v, axis1=-2, axis2=-1) > 0).all(-1)
+
+
+def _is_cholesky(xp: Any, v: Any) -> Any:
     if not _square(v):
         return np.zeros(v.shape[:-2], bool)
-    return (np.triu(v, 1) == 0).all((-1, -2)) & (np.diagonal(v, axis1=-2, axis2=-1) > 0).all(-1)
+    above = np.triu(np.ones(v.shape[-2:]), 1)
+    return (v * above == 0).all((-1, -2)) & _diagonal_is_positive(xp, v)
 
 
-def _asymmetry(v: np.ndarray) -> np.ndarray:
-    return np.abs(v - np.swapaxes(v, -1, -2)).max((-1, -2)) / np.abs(v).max((-1, -2))
+def _asymmetry(v: Any) -> Any:
+    return abs(v - v.swapaxes(-1, -2)).max((-1, -2)) / abs(v).max((-1, -2))
 
 
-def _is_covariance(v: np.ndarray) -> np.ndarray:
+def _is_covariance(xp: Any, v: Any) -> Any:
     if not _square(v):
         return np.zeros(v.shape[:-2], bool)
-    finite = np.isfinite(v).all((-1, -2)) & (v != 0).any((-1, -2))
-    safe = np.where(finite[..., None, None], v, np.eye(v.shape[-1]))
-    return finite & (_asymmetry(safe) < 1e-9) & (np.linalg.eigvalsh(safe)[..., 0] > 0)
+    finite = xp.isfinite(v).all((-1, -2)) & (v != 0).any((-1, -2))
+    safe = xp.where(finite[..., None, None], v, np.eye(v.shape[-1]))
+    return finite & (_asymmetry(safe) < 1e-9) & _diagonal_is_positive(xp, xp.cholesky(safe))
 
 
 def _covariance_advice(v: np.ndarray) -> str:
@@ -56,26 +92,67 @@ def _covariance_advice(v: np.ndarray) -> str:
     return f" Its smallest eigenvalue is {smallest:.3g}: some combination of the variables would have no variance."
 
 
-ANY = Domain("a finite number", np.isfinite)
-POSITIVE_NUMBER = Domain("positive and finite", lambda v: (v > 0) & np.isfinite(v))
-PROBABILITY = Domain("strictly between 0 and 1", lambda v: (v > 0) & (v < 1))
-CLOSED_PROBABILITY = Domain("between 0 and 1", lambda v: (v >= 0) & (v <= 1))
-COUNT = Domain("a whole number, 0 or more", lambda v: (v >= 0) & (np.floor(v) == v) & np.isfinite(v))
-WHOLE = Domain("a whole number", lambda v: (np.floor(v) == v) & np.isfinite(v))
-NOT_NEGATIVE = Domain("0 or more, and finite", lambda v: (v >= 0) & np.isfinite(v))
-BOUND = Domain("a number, possibly infinite", lambda v: ~np.isnan(v))
-CHOLESKY = Domain("a lower Cholesky factor (zeros above the diagonal, a positive diagonal)", _is_cholesky)
+def _by_form_a_factor(node: Node, ranges: Ranges) -> bool:
+    """A Cholesky factor of correlations, perhaps multiplied by positive numbers."""
+    node = unnamed(node)
+    if isinstance(node, Random):
+        return _support(node) is CORRELATION_CHOLESKY
+    if not (isinstance(node, Apply) and node.op.name == "multiply"):
+        return False
+    pairs = (node.arguments, node.arguments[::-1])
+    return any(ranges.of(scale).positive and _by_form_a_factor(factor, ranges) for scale, factor in pairs)
+
+
+def _by_form_a_simplex(node: Node) -> bool:
+    """A variable with such values or a softmax, perhaps indexed before its last axis."""
+    node = unnamed(node)
+    if isinstance(node, Apply) and node.op.name == "getitem":
+        *_, last = node.static["template"]
+        source = node.arguments[0]
+        whole = len(node.static["template"]) < source.ndim or last == slice(None)
+        return whole and node.shape[-1:] == source.shape[-1:] and _by_form_a_simplex(source)
+    if isinstance(node, Apply):
+        return node.op.name == "softmax" and node.static["axis"] == -1
+    return isinstance(node, Random) and _support(node) is SIMPLEX
+
+
+def _support(node: Random) -> Support | None:
+    """Where an unknown lives; data may be anywhere, as far as the form tells."""
+    return node.family.support_of(node.parameters) if node.observed is None else None
+
+
+def unnamed(node: Node) -> Node:
+    """What a node stands for under the names it was given."""
+    while isinstance(node, Deterministic):
+        node = node.value
+    return node
+
+
+ANY = Domain("a finite number", lambda xp, v: xp.isfinite(v), shows=True)
+POSITIVE_NUMBER = interval("positive and finite", 0)
+PROBABILITY = interval("strictly between 0 and 1", 0, 1)
+CLOSED_PROBABILITY = interval("between 0 and 1", 0, 1, ends="[]")
+COUNT = interval("a whole number, 0 or more", 0, ends="[)", whole=True)
+WHOLE = interval("a whole number", -np.inf, whole=True)
+NOT_NEGATIVE = interval("0 or more, and finite", 0, ends="[)")
+BOUND = Domain("a number, possibly infinite", lambda xp, v: ~xp.isnan(v), shows=True)
+CHOLESKY = Domain(
+    "a lower Cholesky factor (zeros above the diagonal, a positive diagonal)", _is_cholesky, proven=_by_form_a_factor
+)
 COVARIANCE = Domain("a symmetric, positive definite matrix", _is_covariance, _covariance_advice)
 SIMPLEX_PART = Domain(
     "probabilities that add to 1",
-    lambda v: (v >= 0).all(-1) & (np.abs(v.sum(-1) - 1) < 1e-6),
+    lambda xp, v: (v >= 0).all(-1) & (abs(v.sum(-1) - 1) < 1e-6),
     lambda v: f" They add to {v.sum():.9g}; divide by their sum." if (v >= 0).all() else "",
+    proven=lambda node, ranges: _by_form_a_simplex(node),
 )
-LOG_SIMPLEX = Domain(
-    "logarithms of probabilities that add to 1", lambda v: np.abs(np.exp(v).sum(-1) - 1) < 1e-6
+LOG_SIMPLEX = Domain("logarithms of probabilities that add to 1", lambda xp, v: abs(xp.exp(v).sum(-1) - 1) < 1e-6)
+VECTOR = Domain("finite numbers", lambda xp, v: xp.isfinite(v).all(-1), shows=True)
+POSITIVE_VECTOR = Domain(
+    "positive numbers",
+    lambda xp, v: ((v > 0) & (v < np.inf)).all(-1),
+    proven=_within(Range(0.0)),
 )
-VECTOR = Domain("finite numbers", lambda v: np.isfinite(v).all(-1))
-POSITIVE_VECTOR = Domain("positive numbers", lambda v: ((v > 0) & np.isfinite(v)).all(-1))
 
 
 @dataclass(frozen=True)
@@ -95,11 +172,29 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Condition:
-    """What several parameters must satisfy together: `holds` takes their values in the order of `names`."""
+    """What several parameters must satisfy together.
+
+    Args:
+        names: of the parameters.
+        words: how an error message says it.
+        holds: takes their values in the order of `names`, under any namespace.
+        follows: whether ranges of theirs prove it.
+    """
 
     names: tuple[str, ...]
     words: str
-    holds: Callable[..., np.ndarray]
+    holds: Callable[..., Any]
+    follows: Callable[..., bool] = lambda *ranges: False
+
+
+def below(first: Range, second: Range) -> bool:
+    """Whether every number of the first range lies below every number of the second."""
+    return first.high < second.low or (first.high == second.low and not (first.with_high and second.with_low))
+
+
+def not_above(first: Range, second: Range) -> bool:
+    """Whether no number of the first range lies above one of the second."""
+    return first.high <= second.low
 
 
 def check_parameter(title: str, parameter: Parameter, value: np.ndarray, source: str = "") -> None:
@@ -110,7 +205,7 @@ def check_parameter(title: str, parameter: Parameter, value: np.ndarray, source:
             f"{'axis' if parameter.event_ndim == 1 else 'axes'}."
         )
     with np.errstate(all="ignore"):
-        bad = ~np.atleast_1d(parameter.domain.admits(value))
+        bad = ~np.atleast_1d(parameter.domain.admits(NUMPY, value))
     if bad.any():
         at = np.unravel_index(int(np.argmax(bad)), bad.shape) if value.ndim > parameter.event_ndim else ()
         raise DataError(

@@ -6,12 +6,12 @@ import numpy as np
 
 from finetti.distributions.base import Family
 from finetti.distributions.bijections import REAL, UNIT, at_least, at_most, between, constant_interval
-from finetti.distributions.domains import ANY, POSITIVE_NUMBER, PROBABILITY, Condition, Domain, Parameter
+from finetti.distributions.domains import ANY, POSITIVE_NUMBER, PROBABILITY, Condition, Domain, Parameter, below
 from finetti.distributions.real import LOG_SQRT_2PI, PRECISION
 from finetti.distributions.special import log_beta
 from finetti.model.graph import Constant
 
-_ORDERED = Condition(("lower", "upper"), "lower < upper", lambda lower, upper: lower < upper)
+_ORDERED = Condition(("lower", "upper"), "lower < upper", lambda lower, upper: lower < upper, below)
 
 
 class Uniform(Family):
@@ -152,9 +152,11 @@ class VonMises(Family):
 
 
 _LOWER = Domain(
-    "a number, or minus infinity for all of them", lambda v: np.isfinite(v) | np.isneginf(v).all()
+    "a number, or minus infinity for all of them", lambda xp, v: xp.isfinite(v) | (v == -np.inf).all(), shows=True
 )
-_UPPER = Domain("a number, or infinity for all of them", lambda v: np.isfinite(v) | np.isposinf(v).all())
+_UPPER = Domain(
+    "a number, or infinity for all of them", lambda xp, v: xp.isfinite(v) | (v == np.inf).all(), shows=True
+)
 _ABOVE, _BELOW, _BETWEEN = at_least("lower"), at_most("upper"), between("lower", "upper")
 
 

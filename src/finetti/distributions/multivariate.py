@@ -14,8 +14,8 @@ from finetti.distributions.domains import (
     POSITIVE_NUMBER,
     POSITIVE_VECTOR,
     VECTOR,
-    Domain,
     Parameter,
+    interval,
 )
 from finetti.errors import ModelError, ShapeError
 from finetti.model import build
@@ -117,7 +117,7 @@ class Dirichlet(Family):
         return a / xp.sum(a, axis=-1, keepdims=True)
 
 
-_ORDER = Domain("a whole number, 2 or more", lambda v: (v >= 2) & (np.floor(v) == v))
+_ORDER = interval("a whole number, 2 or more", 2, ends="[)", whole=True)
 
 
 class LKJCholeskyCorr(Family):

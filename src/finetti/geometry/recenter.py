@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetti.distributions.bijections import POSITIVE, SIMPLEX, UNIT, at_most
+from finetti.distributions.bijections import POSITIVE
+from finetti.distributions.ranges import Ranges
 from finetti.geometry.affine import REARRANGING, expression
 from finetti.geometry.bend import Bend, logarithmic
 from finetti.geometry.centring import CENTRED, NON_CENTRED, Centring, own_numbers
-from finetti.model.evaluate import is_static, static_value
+from finetti.model.evaluate import is_static
 from finetti.model.graph import Apply, Constant, Deterministic, Node, Random, ancestors, apply, as_node
 
 
@@ -167,30 +168,6 @@ def _fitted(other: Node, node: Random) -> Node:
     return apply("reshape", other, shape=()) if other.size == 1 and other.ndim > node.ndim else other
 
 
-_POSITIVE = frozenset({"exp", "exp2", "sigmoid", "softplus", "abs", "square", "cosh", "ndtr"})
-_OF_POSITIVE = frozenset(
-    {"add", "multiply", "true_divide", "reciprocal", "sqrt", "cbrt", "sum", "mean", "prod", "max", "min", "cumsum",
-     "cumprod", "maximum", "minimum", "hypot", "stack", "concatenate"}
-)  # fmt: skip
-
-
 def is_positive(node: Node, data: Mapping[Node, np.ndarray]) -> bool:
-    """Whether an expression cannot be negative, as far as its form tells: only then may it serve as a scale."""
-    value = static_value(node, data)
-    if value is not None:
-        return bool((value > 0).all())
-    match node:
-        case Random(family=family, parameters=parameters):
-            support = family.support_of(parameters)
-            if support in (POSITIVE, UNIT, SIMPLEX):
-                return True
-            bounds = family.bounds_of(parameters, support)
-            lower = static_value(bounds[0], data) if bounds and support.words != at_most("").words else None
-            return lower is not None and bool((lower >= 0).all())
-        case Deterministic(value=inner):
-            return is_positive(inner, data)
-        case Apply(op=op, arguments=arguments):
-            if op.name in REARRANGING or op.name == "power":
-                return is_positive(arguments[0], data)
-            return op.name in _POSITIVE or (op.name in _OF_POSITIVE and all(is_positive(a, data) for a in arguments))
-    return False
+    """Whether an expression is positive, as far as its form tells: only then may it serve as a scale."""
+    return Ranges(data).of(node).positive

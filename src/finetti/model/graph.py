@@ -25,6 +25,7 @@ from finetti.model.ops import OPS, Op
 
 if TYPE_CHECKING:
     from finetti.distributions.base import Family
+    from finetti.distributions.guards import Guard
 
 Shape = tuple[int, ...]
 
@@ -76,21 +77,29 @@ class Data(Node):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Random(Node):
-    """A random variable: `family` with `parameters` in the family's order; `observed` is its data, if it has any."""
+    """A random variable: `family` with `parameters` in the family's order; `observed` is its data, if it has any.
+
+    `guards` say what keeps its parameters in their domains, in terms of what the user gave.
+    """
 
     name: str | None
     family: type[Family]
     parameters: tuple[Node, ...]
     observed: Node | None = None
     dims: tuple[str | None, ...] = ()
+    guards: tuple[Guard, ...] = ()
 
     @property
     def inputs(self) -> tuple[Node, ...]:
-        return self.parameters + (() if self.observed is None else (self.observed,))
+        guarded = tuple(node for guard in self.guards for node in guard.nodes)
+        return self.parameters + guarded + (() if self.observed is None else (self.observed,))
 
     def with_inputs(self, inputs: tuple[Node, ...]) -> Random:
-        n = len(self.parameters)
-        return replace(self, parameters=inputs[:n], observed=inputs[n] if len(inputs) > n else None)
+        given, guards = iter(inputs), []
+        parameters = tuple(next(given) for _ in self.parameters)
+        for guard in self.guards:
+            guards.append(guard.with_nodes([next(given) for _ in guard.nodes]))
+        return replace(self, parameters=parameters, guards=tuple(guards), observed=next(given, None))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -102,6 +102,26 @@ class Density:
             total, everywhere = total + term, everywhere & inside
         return total if everywhere is True else xp.where(everywhere, total, -np.inf)
 
+    def broken(self, flat: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
+        """How many elements of the terms are not finite and of the guards do not hold, at points (draw, ...): (draw,).
+
+        A search for a point of finite density goes by it: with many constraints none may be in sight, but better and
+        better ones are.
+        """
+        known, count = dict(given), np.zeros(len(flat))
+        for block, value, log_det in constrain(self.blocks, flat, given, lead=1):
+            known[block.node] = value
+            count += _not_finite(log_det, flat) + _not_finite(value, flat)
+        for node in self.randoms:
+            count += _not_finite(_log_density(node, known, NUMPY, 1, kernel=node in self.carriers), flat)
+        for potential in self.potentials.values():
+            count += _not_finite(evaluate([potential], known, lead=1)[0], flat)
+        for guard in (guard for guards in self.guards.values() for guard in guards):
+            count += _failures(guard.elements(known, NUMPY, 1), flat)
+        if self.gaussian is not None:
+            count += _not_finite(self.gaussian.log_marginal(known, lead=1), flat)
+        return count
+
     def batched_arguments(self) -> dict[Node, np.ndarray]:
         """The arguments with a leading axis of length 1, for evaluation over draws."""
         return {node: value[None] for node, value in self.arguments.items()}
@@ -177,6 +197,16 @@ def _repeated(xp: Namespace, log_density: Any, node: Random, lead: int) -> Any:
     if log_density.shape[lead:] == batch:
         return log_density
     return xp.broadcast_to(log_density, log_density.shape[:lead] + batch)
+
+
+def _not_finite(terms: Any, flat: np.ndarray) -> np.ndarray:
+    return _failures(np.isfinite(terms), flat)
+
+
+def _failures(held: Any, flat: np.ndarray) -> np.ndarray:
+    """(draw,) how many of some truth values (draw, ...) are false."""
+    held = np.asarray(held)
+    return np.broadcast_to((~held).reshape(len(held), -1).sum(axis=1), len(flat))
 
 
 def _total(xp: Namespace, terms: Any, lead: int) -> Any:

@@ -41,14 +41,17 @@ class Guard:
             return not self.rule.follows(*map(ranges.of, self.nodes))
         return not (self.rule.shows or self.rule.proven(self.nodes[0], ranges))
 
-    def holds(self, given: Mapping[Node, Any], xp: Namespace, lead: int) -> Any:
-        """Whether it holds for all elements, (draw,) or ()."""
+    def elements(self, given: Mapping[Node, Any], xp: Namespace, lead: int) -> Any:
+        """Whether it holds, for each element: (draw, ...) with `lead=1`."""
         values = evaluate(self.nodes, given, xp=xp, lead=lead)
         if isinstance(self.rule, Condition):
             rank = max(node.ndim for node in self.nodes)
-            held = self.rule.holds(*(align(v, rank) if lead else v for v in values))
-        else:
-            held = self.rule.admits(xp, values[0])
+            return self.rule.holds(*(align(v, rank) if lead else v for v in values))
+        return self.rule.admits(xp, values[0])
+
+    def holds(self, given: Mapping[Node, Any], xp: Namespace, lead: int) -> Any:
+        """Whether it holds for all elements, (draw,) or ()."""
+        held = self.elements(given, xp, lead)
         return held.all(tuple(range(lead, held.ndim)))
 
 

@@ -7,14 +7,17 @@ import time
 import numpy as np
 
 from finetti.density import Density
-from finetti.engines.batches import Batches
+from finetti.engines.batches import Batches, Counting, TooMany
 from finetti.engines.drawn import Drawn
 from finetti.engines.quadrature import Grid, on_grid
+from finetti.engines.scatter import spread
+from finetti.engines.search import Found, modes_among, search
 from finetti.engines.start import start_points
 from finetti.geometry.plan import ON_A_GRID
 
 WORK, WORK_FOR_NUTS = 20_000_000, 400_000_000  # numbers touched by all evaluations at most, before proposals or NUTS
-FEW = 5_000  # evaluations that are made in any case
+FEW = 40_000  # evaluations that are made in any case
+CHECKS = 3  # rounds of looking where nothing has been looked at yet
 
 
 def draw_exactly(density: Density, chains: int, draws: int, rng: np.random.Generator) -> Drawn | None:
@@ -32,23 +35,57 @@ def draw_exactly(density: Density, chains: int, draws: int, rng: np.random.Gener
     if density.size == 0:
         return _nothing_left(density, chains, draws)
     evaluate = Batches(density)
-    grid = _grid(evaluate, rng)
-    if grid is None or not grid.good:
+    (start, _), = start_points(density, [rng], None)  # fmt: skip
+    work = WORK if density.gaussian else WORK_FOR_NUTS  # where latents are integrated out proposals are next
+    count = Counting(evaluate, max(FEW, work // evaluate.width))
+    try:
+        grid, found, checked = _checked_grid(density, count, start, rng)
+        if grid is None:
+            return None
+        flat, log_density = grid.draw(chains * draws, rng)
+    except TooMany:
         return None
-    flat = grid.draw(chains * draws, rng)
-    log_density = evaluate(flat).reshape(chains, draws)
-    facts = {
+    facts = found.told() | {
         "sampler": "quadrature",
         "sampling_time": time.perf_counter() - began,
         "quadrature_error": grid.error,
-        "quadrature_interpolation": grid.interpolation,
-        "quadrature_evaluations": grid.evaluations,
+        "quadrature_evaluations": count.evaluations,
+        "check_points": checked,
     }
-    note = (
-        f"{grid.evaluations:,} evaluations on a grid; normalising constant and moments good to {grid.error:.1g}, "
-        f"interpolation to {grid.interpolation:.1g} in total variation"
+    return Drawn(
+        flat.reshape(chains, draws, -1), _statistics(log_density.reshape(chains, draws)), facts,
+        (_told(grid, found, checked),),
+    )  # fmt: skip
+
+
+def _told(grid: Grid, found: Found, checked: int) -> str:
+    modes = "1 mode" if found.peaks == 1 else f"{found.peaks} modes"
+    return (
+        f"{grid.evaluate.evaluations:,} evaluations; a grid of {len(grid.cells):,} cells over {modes}, whose draws are "
+        f"kept by their own density; {checked:,} points not used for the grid show nothing that it misses"
     )
-    return Drawn(flat.reshape(chains, draws, -1), _statistics(log_density), facts, (note,))
+
+
+def _checked_grid(
+    density: Density, count: Counting, start: np.ndarray, rng: np.random.Generator
+) -> tuple[Grid | None, Found, int]:
+    """A grid that points not used for it agree with, what was found, and how many such points there were."""
+    found = search(density, count, start, rng, width=Batches(density).width)
+    for _ in range(CHECKS):
+        grid = on_grid(count, found, rng)
+        if grid is None or not grid.good:
+            return None, found, 0
+        fresh = spread(density, max(len(found.points) // 2, 1), rng)
+        values = count(fresh)
+        missed = grid.misses(fresh, values)
+        if not missed.any():
+            return grid, found, len(fresh)
+        more = modes_among(count, fresh[missed], known=found.modes)
+        points = np.concatenate([found.points, fresh[missed]])
+        found = found._replace(
+            points=points, values=np.concatenate([found.values, values[missed]]), modes=more.modes
+        )  # fmt: skip
+    return None, found, 0
 
 
 def _nothing_left(density: Density, chains: int, draws: int) -> Drawn:
@@ -62,9 +99,3 @@ def _nothing_left(density: Density, chains: int, draws: int) -> Drawn:
 def _statistics(log_density: np.ndarray) -> dict[str, np.ndarray]:
     """Independent draws have a log density, and cannot diverge."""
     return {"lp": log_density, "diverging": np.zeros(log_density.shape, bool)}
-
-
-def _grid(evaluate: Batches, rng: np.random.Generator) -> Grid | None:
-    (start, _), = start_points(evaluate.density, [rng], None)  # fmt: skip
-    work = WORK if evaluate.density.gaussian else WORK_FOR_NUTS  # where latents are integrated out proposals are next
-    return on_grid(evaluate, start, most=max(FEW, work // evaluate.width))

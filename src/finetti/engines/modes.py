@@ -51,7 +51,7 @@ def modes_from(evaluate: Evaluate, starts: np.ndarray) -> list[Mode]:
             for climb, seen in zip(going, values, strict=True):
                 climb.go_on(seen)
     found = [climb.mode for climb in climbs if climb.ended and climb.mode is not None]
-    return _distinct(sorted(found, key=lambda mode: -mode.height))
+    return distinct(found)
 
 
 class _Climb:
@@ -129,10 +129,10 @@ def _differences(values: np.ndarray, unit: np.ndarray) -> tuple[np.ndarray, np.n
     return back.T @ gradient, np.linalg.cholesky(vectors / curvature @ vectors.T)
 
 
-def _distinct(modes: list[Mode]) -> list[Mode]:
-    """Those that are not within a standard deviation of a higher one."""
+def distinct(modes: list[Mode]) -> list[Mode]:
+    """Those that are not within a standard deviation of a higher one, the highest first."""
     kept: list[Mode] = []
-    for mode in modes:
+    for mode in sorted(modes, key=lambda mode: -mode.height):
         if all(np.linalg.norm(np.linalg.solve(other.root, mode.place - other.place)) > 1.0 for other in kept):
             kept.append(mode)
     return kept

@@ -1,10 +1,12 @@
 """Few hyperparameters: the posterior on a grid, independent draws, no Markov chain.
 
 The log density of one or two unconstrained coordinates is evaluated over the region that holds all but a negligible
-part of the mass, in coordinates turned and scaled by the curvature at the mode; the number of points is doubled until
-the normalising constant and the first two moments stand still. Draws then come from the density interpolated between
-the points of a grid fine enough that interpolation, checked at points in between, does not matter either.
-(Roever 2020, JSS 93(6), section 3, draws from a grid the same way for the one parameter of a meta-analysis.)
+part of the mass, in coordinates turned and scaled by the curvature at the highest mode, on cells that are finer where
+there is more to see (see `cells`). The density interpolated between their nodes is an envelope: draws come from it, and
+each is kept with probability density over envelope, so that those kept follow the density itself, whatever the grid.
+What the envelope does not cover is measured by the draws; where that is too much the grid is made finer, or given up.
+(Roever 2020, JSS 93(6), section 3, draws from a grid for the one parameter of a meta-analysis; Caffo, Booth, Davis
+2002, Biometrika 89, on rejection from an envelope that is known by its draws.)
 """
 
 from __future__ import annotations
@@ -14,14 +16,24 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetti.engines.batches import Counting, Evaluate, TooMany
-from finetti.engines.modes import modes_from
+from finetti.engines.cells import Cells, coarsest, cut, joined, one_cell, refined
+from finetti.engines.patches import Patches, patches_of, seen_by
+from finetti.engines.search import Found, modes_among
 
-BOUND = 1e-6  # of the normalising constant, relative, and of the moments, in posterior sds
-INTERPOLATION_BOUND = 1e-4  # total variation between the density and its interpolation
-DROP = 36.0  # log density below the mode at which the tails are cut: 1e-15 of the height
-FIRST = {1: 65, 2: 33}
-MOST = {1: 16385, 2: 513}
-FINE = {1: 8, 2: 4}  # how many times finer than the grid the interpolation is
+BOUND = 1e-3  # share of the mass above the envelope
+TOLERANCES = (0.1, 0.02, 0.004)  # share that interpolation from every second node may miss, one after the other
+ROOM = 1.3  # envelope over interpolated density
+DROP = 20.0  # logarithms below the mode at which the tails are cut: of density times distance, the mass beyond
+DOUBLINGS = 60  # of the distance to where they are cut
+FIRST_REACH = 4.0  # standard deviations at the mode
+RIM = 33  # points along each side of a box at which it is looked at
+SEEN_DROP = 25.0  # log density below the highest at which a point that was seen no longer matters
+ROUGH = 0.25  # share by which a point may exceed what the grid says of it
+UNSEEN = 0.02  # share of all mass that may be where points exceed that, were cells as high all over as there
+NEAR_TOP = 3.0  # log density below the highest point, of those whose spread stands in for a mode
+WALKS, WALKERS, STEPS = 5, 128, 32  # rounds of walks from the grid's draws, in each round, and steps of each
+SIZES = (-3.0, 0.5)  # of the steps, powers of ten, in units of the grid's axes
+JUDGED = 2000  # draws by which an envelope is judged
 
 
 @dataclass(frozen=True)
@@ -31,64 +43,189 @@ class Grid:
     Args:
         origin: (coordinate,) the middle.
         turn: (coordinate, coordinate) from grid axes to coordinates.
-        axes: one array of positions for each grid axis.
-        log_density: values there.
-        error: largest change at the last doubling, of the normalising constant and the first two moments.
-        interpolation: total variation between density and interpolation, estimated between grid points.
-        evaluations: of the density, in all.
+        ends: (axis, 2) of the box that holds the mass.
+        cells: log densities there.
+        error: share of the mass that lies above the envelope, as the draws tell.
+        evaluate: the log density.
     """
 
     origin: np.ndarray
     turn: np.ndarray
-    axes: tuple[np.ndarray, ...]
-    log_density: np.ndarray
+    ends: np.ndarray
+    cells: Cells
     error: float
-    interpolation: float
-    evaluations: int
+    evaluate: Counting
 
     @property
     def good(self) -> bool:
-        """Whether both errors are below their bounds."""
-        return self.error < BOUND and self.interpolation < INTERPOLATION_BOUND
+        """Whether the envelope covers all but a negligible share."""
+        return self.error < BOUND
 
-    def draw(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        """`n` independent draws (draw, coordinate)."""
-        axes, log_density = _finer(self.axes, self.log_density, FINE[len(self.axes)])
-        place = _draw_cells(axes, np.exp(log_density - log_density.max()), n, rng)
-        return self.origin + place @ self.turn.T
+    @property
+    def log_integral(self) -> float:
+        """Of the density over its coordinates."""
+        return float(np.log(patches_of(self.cells).mass.sum()) + self.cells.top + np.linalg.slogdet(self.turn)[1])
+
+    def draw(self, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """`n` independent draws (draw, coordinate) and their log densities (draw,)."""
+        patches, places, values, kept = patches_of(self.cells), [], [], 0
+        while kept < n:
+            place, value, weight = _proposed(self, patches, round(1.05 * ROOM * (n - kept)) + 16, rng)
+            accepted = np.flatnonzero(rng.random(len(weight)) * ROOM < weight)[: n - kept]
+            places.append(self.origin + place[accepted] @ self.turn.T)
+            values.append(value[accepted])
+            kept += len(accepted)
+        return np.concatenate(places), np.concatenate(values)
+
+    def misses(self, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """(point,) which points tell of mass that the grid does not have, where that would matter."""
+        place = np.linalg.solve(self.turn, (points - self.origin).T).T
+        matters = values > self.cells.top - SEEN_DROP
+        inside = ((place >= self.ends[:, 0]) & (place <= self.ends[:, 1])).all(axis=1)
+        at = np.flatnonzero(matters & inside)
+        cell, excess = _excess(self.cells, place[at], values[at])
+        missed = matters & ~inside
+        missed[at] = _unseen(self.cells, cell, excess)[cell] & (excess > 0)
+        return missed
 
 
-def on_grid(evaluate: Evaluate, start: np.ndarray, *, most: float = np.inf) -> Grid | None:
+def _proposed(
+    grid: Grid, patches: Patches, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Draws (draw, axis) from the interpolated density, their log densities, and density over interpolated density."""
+    place, said = patches.draw(n, rng)
+    value = grid.evaluate(grid.origin + place @ grid.turn.T)
+    with np.errstate(all="ignore"):
+        return place, value, np.exp(np.minimum(value - grid.cells.top, 300.0)) / said
+
+
+def on_grid(
+    evaluate: Evaluate, found: Found | np.ndarray, rng: np.random.Generator, *, most: float = np.inf
+) -> Grid | None:
     """Put a posterior of one or two coordinates on a grid.
 
     Args:
         evaluate: (point, coordinate) -> log density (point,).
-        start: (coordinate,) a point of finite density.
+        found: what a search has found, or points (point, coordinate) to begin one with.
+        rng: draws by which the grid is judged.
         most: evaluations at most.
 
     Returns:
         The grid, good or not; None where no mode or no end of the tails is found, or not within `most` evaluations.
     """
-    count = Counting(evaluate, most)
+    count = evaluate if isinstance(evaluate, Counting) else Counting(evaluate)
+    count.most = min(count.most, most)
     try:
-        modes = modes_from(count, start + _shifts(len(start)))
-        if not modes:
-            return None
-        mode, turn = modes[0].place, _axes(modes[0].root)
-        high = np.array([m.place for m in modes if m.height > modes[0].height - DROP])
-        places = np.linalg.solve(turn, (high - mode).T)
-        ends = _ends(count, mode, turn, places)
-        if ends is None or (places < ends[:, :1]).any() or (places > ends[:, 1:]).any():
-            return None
-        return _refined(count, mode, turn, ends)
+        found = modes_among(count, found) if isinstance(found, np.ndarray) else found
+        return _over(count, found, rng) if len(found.points) else None
     except (TooMany, np.linalg.LinAlgError):
         return None
 
 
-def _shifts(d: int) -> np.ndarray:
-    """Where else to look for modes: near and far on either side of the start, along each coordinate."""
-    sides = np.concatenate([np.eye(d), -np.eye(d)])
-    return np.concatenate([np.zeros((1, d)), *(distance * sides for distance in (4.0, 16.0, 64.0))])
+def _over(count: Counting, found: Found, rng: np.random.Generator) -> Grid | None:
+    """The grid over what was found, and over what walks from its draws find besides."""
+    frame = _frame(found)
+    if frame is None:
+        return None
+    origin, turn = frame
+    known = np.concatenate([found.points, *(m.place + _around(m.root) for m in found.modes)])
+    values, grid = count(known), None
+    for _ in range(WALKS):
+        grid = _finest(count, origin, turn, known, values, rng)
+        if grid is None or not grid.good:
+            return grid
+        walked, walked_values = _walked(grid, rng)
+        missed = grid.misses(walked, walked_values)
+        if not missed.any():
+            return grid
+        known, values = np.concatenate([known, walked[missed]]), np.concatenate([values, walked_values[missed]])
+    return None
+
+
+def _finest(
+    count: Counting, origin: np.ndarray, turn: np.ndarray, known: np.ndarray, values: np.ndarray,
+    rng: np.random.Generator,
+) -> Grid | None:  # fmt: skip
+    """A grid as fine as it takes, over points that are known with their log densities; None where it has no end."""
+    places = np.linalg.solve(turn, (known - origin).T).T
+    high = values > values.max() - SEEN_DROP
+    ends = _ends(lambda place: count(origin + place @ turn.T), places[high], float(values.max()))
+    if ends is None:
+        return None
+    for tolerance in TOLERANCES:
+        grid = _at(count, origin, turn, ends, (places[high], values[high]), tolerance, rng)
+        if grid.good:
+            break
+    return grid
+
+
+def _walked(grid: Grid, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Points (point, coordinate) that random walks try from draws of the grid, and their log densities.
+
+    Steps are of all sizes. Where the grid has missed a part, say a ridge too narrow for its cells, they lead into it.
+    """
+    place, value = grid.draw(WALKERS, rng)
+    tried, seen = [], []
+    for _ in range(STEPS):
+        size = 10.0 ** rng.uniform(*SIZES, (WALKERS, 1))
+        new = place + size * rng.standard_normal(place.shape) @ grid.turn.T
+        there = grid.evaluate(new)
+        taken = np.log(rng.random(WALKERS)) < there - value
+        place, value = np.where(taken[:, None], new, place), np.where(taken, there, value)
+        tried.append(new)
+        seen.append(there)
+    return np.concatenate(tried), np.concatenate(seen)
+
+
+def _at(
+    count: Counting, origin: np.ndarray, turn: np.ndarray, ends: np.ndarray, seen: tuple[np.ndarray, np.ndarray],
+    tolerance: float, rng: np.random.Generator,
+) -> Grid:  # fmt: skip
+    """The grid at one tolerance, and how much of the mass is above its envelope."""
+
+    def there(place: np.ndarray) -> np.ndarray:
+        return count(origin + place @ turn.T)
+
+    cells = refined(there, one_cell(there, ends), tolerance=tolerance)
+    while (unseen := _unseen(cells, *_excess(cells, *seen))).any():  # cut where points show more than the cells do
+        cells = refined(there, joined(cells.part(~unseen), cut(there, cells.part(unseen))), tolerance=tolerance)
+    grid = Grid(origin, turn, ends, cells, np.inf, count)
+    _, _, weight = _proposed(grid, patches_of(cells), JUDGED, rng)
+    above = np.maximum(weight - ROOM, 0.0).sum() / weight.sum() if weight.any() else np.inf
+    return Grid(origin, turn, ends, cells, float(above), count)
+
+
+def _excess(cells: Cells, places: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The cell (point,) of each point, and by how much its density over exp(top) exceeds what the cell says of it."""
+    if not len(places):
+        return np.zeros(0, int), np.zeros(0)
+    cell, told = seen_by(cells, places)
+    return cell, np.exp(np.minimum(values - cells.top, 300.0)) - (1.0 + ROUGH) * told
+
+
+def _unseen(cells: Cells, cell: np.ndarray, excess: np.ndarray) -> np.ndarray:
+    """(cell,) which hold so much more, were they as high all over as at their points, that together it would matter."""
+    most = np.zeros(len(cells))
+    np.maximum.at(most, cell, excess)
+    mass, _ = cells.errors()
+    return coarsest(most * cells.volume(), UNSEEN * float(mass.sum()))
+
+
+def _frame(found: Found) -> tuple[np.ndarray, np.ndarray] | None:
+    """Origin and axes of the grid: the highest mode's, else those of the highest points: a mode may lie on an edge."""
+    if found.modes:
+        return found.modes[0].place, _axes(found.modes[0].root)
+    high = found.points[found.values > found.values.max() - NEAR_TOP]
+    if len(high) < 2 * high.shape[1] + 1:
+        return None
+    spread = np.cov(high.T).reshape(high.shape[1], -1)
+    return high.mean(axis=0), _axes(np.linalg.cholesky(spread))
+
+
+def _around(root: np.ndarray) -> np.ndarray:
+    """Steps from a mode in units of its curvature, along each of its axes."""
+    d = len(root)
+    return np.concatenate([np.zeros((1, d)), *(s * root.T for s in (-2.0, -1.0, -0.3, 0.3, 1.0, 2.0))])
 
 
 def _axes(root: np.ndarray) -> np.ndarray:
@@ -97,157 +234,30 @@ def _axes(root: np.ndarray) -> np.ndarray:
     return vectors * np.sqrt(variances)
 
 
-def _ends(evaluate: Evaluate, mode: np.ndarray, turn: np.ndarray, places: np.ndarray) -> np.ndarray | None:
-    """(axis, 2) how far the mass reaches on each grid axis, found by widening a coarse grid until its rim is low.
+def _ends(evaluate: Evaluate, places: np.ndarray, top: float) -> np.ndarray | None:
+    """(axis, 2) how far the mass reaches on each grid axis: sides are moved out until next to none is beyond them.
 
-    `places` (axis, mode) are the modes on the grid axes; the grid holds all of them from the beginning.
+    A density that falls no faster than one over the distance has no integral, and no end is found.
+
+    Args:
+        evaluate: (point, axis) -> log density (point,).
+        places: (point, axis) what the box holds from the beginning.
+        top: the highest log density known.
     """
-    d = turn.shape[1]
-    ends = np.stack([places.min(axis=1) - 4.0, places.max(axis=1) + 4.0], axis=1)
-    for _ in range(60):
-        axes = [np.linspace(low, high, 33) for low, high in ends]
-        values = evaluate(mode + _mesh(axes) @ turn.T).reshape([33] * d)
-        if not np.isfinite(values.max()):
-            return None
-        rims = np.array([[_rim(values, k, 0), _rim(values, k, -1)] for k in range(d)])
-        open_ends = rims > values.max() - DROP
+    d = places.shape[1]
+    ends = np.stack([places.min(axis=0) - FIRST_REACH, places.max(axis=0) + FIRST_REACH], axis=1)
+    for _ in range(DOUBLINGS):
+        rims = np.array([[evaluate(_side(ends, k, side)).max() for side in (0, 1)] for k in range(d)])
+        top = max(top, float(rims.max()))
+        open_ends = rims + np.log(ends[:, 1:] - ends[:, :1]) > top - DROP
         if not open_ends.any():
-            return _shrunk(ends, values)
-        ends = np.where(open_ends, ends + [-0.25, 0.25] * (ends[:, 1:] - ends[:, :1]), ends)
+            return ends
+        ends = np.where(open_ends, ends + [-0.5, 0.5] * (ends[:, 1:] - ends[:, :1]), ends)
     return None
 
 
-def _rim(values: np.ndarray, axis: int, side: int) -> float:
-    return float(np.take(values, side, axis=axis).max())
-
-
-def _shrunk(ends: np.ndarray, values: np.ndarray) -> np.ndarray:
-    """The ends drawn in to the outermost cells that still matter."""
-    matters = values > values.max() - DROP
-    tight = ends.copy()
-    for k in range(len(ends)):
-        others = tuple(a for a in range(values.ndim) if a != k)
-        low, high = ends[k]
-        line = np.linspace(low, high, values.shape[k])
-        used = np.flatnonzero(matters.any(axis=others))
-        tight[k] = line[max(used[0] - 1, 0)], line[min(used[-1] + 1, len(line) - 1)]
-    return tight
-
-
-def _mesh(axes: list[np.ndarray] | tuple[np.ndarray, ...]) -> np.ndarray:
-    return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, len(axes))
-
-
-def _refined(evaluate: Counting, mode: np.ndarray, turn: np.ndarray, ends: np.ndarray) -> Grid:
-    """Double the points of each axis until nothing moves; the points of a grid are kept in the next."""
-    d = len(ends)
-    n = FIRST[d]
-    axes = tuple(np.linspace(low, high, n) for low, high in ends)
-    values = evaluate(mode + _mesh(axes) @ turn.T).reshape([n] * d)
-    moments = _moments(axes, values)
-    while True:
-        n = 2 * n - 1
-        finer_axes = tuple(np.linspace(low, high, n) for low, high in ends)
-        finer = _filled(evaluate, mode, turn, finer_axes, values)
-        new = _moments(finer_axes, finer)
-        error = _change(moments, new)
-        interpolation = _interpolation_error(axes, values, finer) / 16.0  # one halving ahead, cubic: 2**-4
-        axes, values, moments = finer_axes, finer, new
-        grid = Grid(mode, turn, axes, values, error, interpolation, evaluate.evaluations)
-        if grid.good or n >= MOST[d]:
-            return grid
-
-
-def _filled(evaluate: Evaluate, mode, turn, axes, coarse: np.ndarray) -> np.ndarray:
-    """Values on a grid twice as fine, evaluated only where they are not known already."""
-    shape = [len(axis) for axis in axes]
-    values = np.full(shape, np.nan)
-    values[(slice(None, None, 2),) * len(axes)] = coarse
-    unknown = np.isnan(values).ravel()
-    flat = values.ravel()
-    flat[unknown] = evaluate(mode + _mesh(axes)[unknown] @ turn.T)
-    return flat.reshape(shape)
-
-
-def _moments(axes: tuple[np.ndarray, ...], values: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-    """Log normalising constant (trapezoidal rule), and mean and sd along each grid axis."""
-    top = values.max()
-    weight = np.exp(values - top)  # at least 1 somewhere
-    cell = float(np.prod([axis[1] - axis[0] for axis in axes]))
-    total = weight.sum()
-    mesh = _mesh(axes)
-    mean = weight.ravel() @ mesh / total
-    sd = np.sqrt(weight.ravel() @ (mesh - mean) ** 2 / total)
-    return float(np.log(total * cell) + top), mean, sd
-
-
-def _change(old, new) -> float:
-    """Largest change from one grid to the next, in the units of BOUND."""
-    if not (new[2] > 0).all():  # all mass at one point: the grid is far too coarse
-        return np.inf
-    means, sds = np.abs(old[1] - new[1]) / new[2], np.abs(old[2] / new[2] - 1.0)
-    return float(max(abs(old[0] - new[0]), means.max(), sds.max()))
-
-
-def _interpolation_error(axes, values: np.ndarray, finer: np.ndarray) -> float:
-    """Total variation between the density on the finer grid and its interpolation from the coarser one."""
-    _, guessed = _finer(axes, values, 2)
-    density, guess = np.exp(finer - finer.max()), np.exp(np.minimum(guessed - finer.max(), 50.0))
-    return float(0.5 * np.abs(density / density.sum() - guess / guess.sum()).sum())
-
-
-def _finer(axes, values: np.ndarray, times: int) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
-    """The log density on a grid `times` finer, by cubics through four neighbours along each axis in turn."""
-    floor = np.maximum(values, values.max() - 2 * DROP)  # far down only that it is far down counts
-    fine_axes = []
-    for k, axis in enumerate(axes):
-        floor = np.moveaxis(_cubic(np.moveaxis(floor, k, 0), times), 0, k)
-        fine_axes.append(np.linspace(axis[0], axis[-1], (len(axis) - 1) * times + 1))
-    return tuple(fine_axes), floor
-
-
-def _cubic(values: np.ndarray, times: int) -> np.ndarray:
-    """Lagrange's cubic through the four nearest points of a regular grid, along the first axis."""
-    n = len(values)
-    at = np.arange((n - 1) * times + 1)
-    left = np.clip(at // times - 1, 0, n - 4)
-    t = at / times - left
-    weights = np.stack([
-        -(t - 1) * (t - 2) * (t - 3) / 6, t * (t - 2) * (t - 3) / 2,
-        -t * (t - 1) * (t - 3) / 2, t * (t - 1) * (t - 2) / 6,
-    ])  # fmt: skip
-    shape = (-1,) + (1,) * (values.ndim - 1)
-    return sum(weights[k].reshape(shape) * values[left + k] for k in range(4))
-
-
-def _draw_cells(axes, density: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Draws (draw, axis) from a density that is linear between grid points (bilinear on two axes)."""
-    if density.ndim == 1:
-        cell, share = _pick(0.5 * (density[1:] + density[:-1]), n, rng)
-        return _within(axes[0], cell, density[cell], density[cell + 1], share)[:, None]
-    corners = 0.25 * (density[1:, 1:] + density[:-1, 1:] + density[1:, :-1] + density[:-1, :-1])
-    cell, share = _pick(corners.ravel(), n, rng)
-    i, j = np.divmod(cell, corners.shape[1])
-    low, high = density[i, j] + density[i, j + 1], density[i + 1, j] + density[i + 1, j + 1]
-    x, u = _within(axes[0], i, low, high, share, with_share=True)
-    at_left = (1 - u) * density[i, j] + u * density[i + 1, j]
-    at_right = (1 - u) * density[i, j + 1] + u * density[i + 1, j + 1]
-    return np.stack([x, _within(axes[1], j, at_left, at_right, rng.random(n))], axis=-1)
-
-
-def _pick(mass: np.ndarray, n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Cells drawn by their mass, and for each a uniform number that is left over."""
-    cumulative = np.cumsum(mass)
-    target = rng.random(n) * cumulative[-1]
-    cell = np.minimum(np.searchsorted(cumulative, target, side="right"), len(mass) - 1)
-    return cell, rng.random(n)
-
-
-def _within(axis: np.ndarray, cell, left, right, share, *, with_share: bool = False):
-    """A place in each cell, by inverting the distribution function of a density linear across it."""
-    slope = right - left
-    root = np.sqrt(np.maximum(left**2 + share * (right**2 - left**2), 0.0))
-    u = np.where(left + root > 0, share * (left + right) / np.where(left + root > 0, left + root, 1.0), share)
-    u = np.clip(np.where(np.abs(slope) < 1e-300, share, u), 0.0, 1.0)
-    place = axis[cell] + u * (axis[1] - axis[0])
-    return (place, u) if with_share else place
+def _side(ends: np.ndarray, axis: int, side: int) -> np.ndarray:
+    """Points (point, axis) along one side of a box; with one axis it is a single one."""
+    lines = [np.linspace(low, high, RIM) for low, high in ends]
+    lines[axis] = ends[axis, side : side + 1]
+    return np.stack(np.meshgrid(*lines, indexing="ij"), axis=-1).reshape(-1, len(ends))

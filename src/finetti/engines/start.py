@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from finetti.density import Density
+from finetti.engines.scatter import spread
 from finetti.engines.tails import refuse_unbounded
 from finetti.errors import SamplingError, ShapeError, unknown_name
 from finetti.geometry.center import central_values
@@ -16,6 +17,9 @@ from finetti.model.graph import Node, as_array
 
 TRIES = 100
 SHAKE = 1.0  # half width, on the unconstrained scale
+SEARCHED = 1000  # points over the prior, where no try succeeds
+ROUNDS, CHANGED = 300, 64  # of changing coordinates of the best of them, and how many changes are tried in each
+BEST_OF = 10  # points inside, of which the one with the highest density is taken
 
 
 def start_points(
@@ -78,15 +82,51 @@ def _checked(density: Density, wish: Mapping[str, Any]) -> dict[Node, np.ndarray
 
 def _start(density: Density, rng: np.random.Generator, fixed: dict[Node, np.ndarray]) -> tuple[np.ndarray, float]:
     center, free = _center(density, fixed)
-    for _ in range(TRIES):
+    for _ in range(TRIES if free.any() else 1):
         flat = center + np.where(free, rng.uniform(-SHAKE, SHAKE, density.size), 0.0)
         with np.errstate(all="ignore"):
             value = float(density(flat, density.arguments))
         if np.isfinite(value):
             return flat, value
-        if not free.any():
-            break
-    raise SamplingError(_explain(density, flat))
+    found = _searched(density, rng, center, free) if free.any() else None
+    if found is None:
+        raise SamplingError(_explain(density, flat))
+    return found
+
+
+def _searched(
+    density: Density, rng: np.random.Generator, center: np.ndarray, free: np.ndarray
+) -> tuple[np.ndarray, float] | None:
+    """A start inside constraints that the centre violates: from points over the prior, better and better ones.
+
+    A few coordinates at a time of the point with the fewest violations are changed.
+    """
+    points = np.concatenate([center[None], spread(density, SEARCHED, rng)])
+    pool = np.where(free, points, center)
+    best, violations = center, np.inf
+    for _ in range(ROUNDS):
+        with np.errstate(all="ignore"):
+            values = np.asarray(density(pool, density.batched_arguments(), lead=1)) + np.zeros(len(pool))
+            broken = density.broken(pool, density.batched_arguments())
+        inside = np.flatnonzero(np.isfinite(values))
+        if len(inside):  # the best of some: not from the edge of what is possible
+            some = rng.choice(inside, min(len(inside), BEST_OF), replace=False)
+            chosen = some[np.argmax(values[some])]
+            return pool[chosen], float(values[chosen])
+        if broken.min() <= violations:
+            best, violations = pool[np.argmin(broken)], broken.min()
+        pool = _changed(best, points, free, rng)
+    return None
+
+
+def _changed(best: np.ndarray, points: np.ndarray, free: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """(point, coordinate) the best point with a few coordinates of others, or shaken a little or a lot."""
+    n, d = CHANGED, len(best)
+    share = np.maximum(rng.random((n, 1)) ** 2, 1.0 / d)
+    changed = free & (rng.random((n, d)) < share)
+    shaken = best + points.std(axis=0) * 10.0 ** rng.uniform(-2, 0.5, (n, 1)) * rng.standard_normal((n, d))
+    others = np.where(rng.random((n, 1)) < 0.5, points[rng.integers(len(points), size=n)], shaken)
+    return np.where(changed, others, best)
 
 
 def _center(density: Density, fixed: dict[Node, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:

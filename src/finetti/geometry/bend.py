@@ -45,8 +45,8 @@ class Bend:
         z = xp.maximum(x + log_k, SMALLEST)
         return xp.softplus(z) * xp.exp(-log_k), -xp.softplus(-z) - log_k
 
-    def inverse(self, value: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
-        """x at a value of the variable."""
+    def inverse(self, value: np.ndarray, given: Mapping[Node, Any], lead: int = 0) -> np.ndarray:
+        """x at a value of the variable, or at many with `lead=1`."""
         return _coordinate(value, given[self.place])
 
     def learn(self, draws: np.ndarray, gradients: np.ndarray, given: Mapping[Node, Any]) -> Learned:

@@ -60,9 +60,9 @@ class Centring:
             return xi, log_width
         return loc + scale * xi, xp.log(scale) + log_width
 
-    def inverse(self, value: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
-        """x at a value of the latent."""
-        loc, scale, middle, width = self._of_xi(NUMPY, given, 0)
+    def inverse(self, value: np.ndarray, given: Mapping[Node, Any], lead: int = 0) -> np.ndarray:
+        """x at a value of the latent, or at many with `lead=1`."""
+        loc, scale, middle, width = self._of_xi(NUMPY, given, lead)
         xi = value if self.standardised else (value - loc) / scale
         return (xi - middle) / width
 

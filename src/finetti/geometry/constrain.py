@@ -61,11 +61,11 @@ class Block:
             return self.coordinates.forward(xp, z, given, lead)
         return continuous(self.support).forward(xp, z, *self.bounds(given, xp, lead))
 
-    def inverse(self, value: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
-        """Unconstrained values at a value of the variable."""
+    def inverse(self, value: np.ndarray, given: Mapping[Node, Any], lead: int = 0) -> np.ndarray:
+        """Unconstrained values at a value of the variable, or at many with `lead=1`."""
         if self.coordinates is not None:
-            return self.coordinates.inverse(value, given)
-        return np.asarray(continuous(self.support).inverse(value, *self.bounds(given, NUMPY, 0)))
+            return self.coordinates.inverse(value, given, lead)
+        return np.asarray(continuous(self.support).inverse(value, *self.bounds(given, NUMPY, lead)))
 
     def bounds(self, given: Mapping[Node, Any], xp: Namespace, lead: int) -> list[Any]:
         """The values of the parameters that bound the support, aligned with the variable."""

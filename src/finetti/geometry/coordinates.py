@@ -46,8 +46,8 @@ class Coordinates(Protocol):
     def forward(self, xp: Namespace, x: Any, given: Mapping[Node, Any], lead: int) -> tuple[Any, Any]:
         """The variable's value at coordinates x, and the log-determinant for each element."""
 
-    def inverse(self, value: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
-        """Coordinates at a value of the variable."""
+    def inverse(self, value: np.ndarray, given: Mapping[Node, Any], lead: int = 0) -> np.ndarray:
+        """Coordinates at a value of the variable, or at many with `lead=1`."""
 
     def learn(self, draws: np.ndarray, gradients: np.ndarray, given: Mapping[Node, Any]) -> Learned:
         """Better numbers, from draws and gradients (draw, *shape) in the present coordinates.

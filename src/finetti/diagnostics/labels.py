@@ -26,9 +26,7 @@ def places_of(array: xr.DataArray, coords: Coords) -> np.ndarray:
         Places in the flattened *shape, with an axis for each dim.
     """
     dims = array.dims[2:]
-    kept = [
-        _positions(array, dim, coords[dim]) if dim in coords else list(range(array.sizes[dim])) for dim in dims
-    ]
+    kept = [_positions(array, dim, coords[dim]) if dim in coords else list(range(array.sizes[dim])) for dim in dims]
     return _grid(array, kept)
 
 
@@ -67,7 +65,8 @@ def narrowed(trace: xr.DataTree, coords: Mapping[Any, Any] | None) -> tuple[xr.D
     if not isinstance(coords, Mapping):
         raise DataError(f"coords takes dim -> labels, such as {{'school': ['A', 'B']}}; got {coords!r}.")
     posterior = trace.children["posterior"].dataset
-    dims = dict.fromkeys([*posterior.dims, *(dim for group in trace.children.values() for dim in group.dims)])
+    groups = [trace.children[group] for group in ("posterior", "unconstrained_posterior") if group in trace.children]
+    dims = dict.fromkeys(dim for group in groups for dim in group.dims)
     for dim in coords:
         if dim not in dims:  # a misspelt dim would otherwise select everything
             raise unknown_name(dim, map(str, dims), what="dim")

@@ -162,7 +162,7 @@ def _part(name: str, variables: Mapping[str, xr.DataArray], coords: Coords) -> _
         array = _sample_first(base, variables[base])
         element = element_of(name, name[len(base) + 1 : -1], array)
         return _Part(base, element[np.isin(element, places_of(array, coords))])
-    raise unknown_name(name.partition("[")[0], variables, what="variable in the posterior")
+    raise unknown_name(name.partition("[")[0], variables, what="variable")
 
 
 def _telling(

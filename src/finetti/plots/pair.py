@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from finetti.errors import DataError
-from finetti.plots.common import BLUE, VERMILION, Scalar, divergent, new_axes, require_few, scalars
+from finetti.plots.common import BLUE, VERMILION, Limit, Scalar, choose, divergent, new_axes, say
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_MOST_SCALARS = 8
-_EXAMPLE = "['theta[0]', 'log(tau)']"
+    from finetti.diagnostics.selection import Names
+
+_LIMIT = Limit(8, what="A pair plot", unit="scalars", example="['theta[0]', 'log(tau)']")
 
 
 def plot_pair(
     trace: xr.DataTree,
-    var_names: Sequence[str] | None = None,
+    var_names: Names = None,
     *,
     divergences: bool = True,
     coords: Mapping[str, Any] | None = None,
@@ -34,7 +35,9 @@ def plot_pair(
 
     Args:
         trace: what sampling returned; posterior variables with axes (chain, draw, ...).
-        var_names: "theta" (all elements), "theta[Choate]", "theta[0]", "log(tau)", "tau_log__"; None for all.
+        var_names: a name, or a list, tuple or set of names: "theta" (all elements), "theta[Choate]", "theta[0]",
+            "log(tau)", "tau_log__"; "~theta" leaves out. By default what fits:
+            scalars first, then the first elements, without rows that say nothing (`summary`).
             With two scalars the first is horizontal, the second vertical.
         divergences: mark the draws whose trajectory diverged.
         coords: dim -> label or labels to show.
@@ -47,7 +50,7 @@ def plot_pair(
 
     Raises:
         UnknownNameError: a name, dim or label that is not in the trace.
-        DataError: one scalar or more than 8, `ax` of another shape, draws that are not finite.
+        DataError: one scalar, more than 8 asked for, `ax` of another shape, draws that are not finite.
 
     Example:
         >>> import numpy as np
@@ -58,13 +61,14 @@ def plot_pair(
         >>> axes.get_xlabel(), axes.get_ylabel()
         ('theta[0]', 'log(tau)')
     """
-    chosen = scalars(trace, var_names, coords=coords)
-    if len(chosen) < 2:
-        raise DataError(f"A pair plot needs two scalars, such as {_EXAMPLE}; got {chosen[0].label!r} alone.")
-    require_few(len(chosen), _MOST_SCALARS, what="A pair plot", unit="scalars", example=_EXAMPLE)
-    marked = divergent(trace) if divergences else None
-    draw = _single if len(chosen) == 2 else _grid
-    return draw(chosen, marked, ax=ax, figsize=figsize)
+    chosen = choose(trace, var_names, coords=coords, limit=_LIMIT)
+    shown = chosen.scalars
+    if len(shown) < 2:
+        raise DataError(f"A pair plot needs two scalars, such as {_LIMIT.example}; got {shown[0].label!r} alone.")
+    marked = divergent(chosen.trace) if divergences else None
+    axes = (_single if len(shown) == 2 else _grid)(shown, marked, ax=ax, figsize=figsize)
+    say(chosen.note, axes, own=ax is None)
+    return axes
 
 
 def _single(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Any, figsize: Any) -> Axes:

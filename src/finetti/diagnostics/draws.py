@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, wraps
-from statistics import NormalDist
 from typing import Concatenate, ParamSpec
 
 import numpy as np
 
+from finetti.diagnostics.normal import lower_quantiles
 from finetti.errors import DataError
 
 MIN_DRAWS = 4  # two draws in each half of a chain: below that no variance within a half
@@ -161,11 +161,9 @@ def _sorted_scores(ordered: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=4)
 def _score_table(size: int) -> np.ndarray:
     """Normal quantiles of (k/2 - 3/8) / (size + 1/4), k twice a rank: 0, 1, ..., 2 size (section 4.1)."""
-    inverse = NormalDist().inv_cdf
     table = np.zeros(2 * size + 1)
-    lower = [inverse((k / 2 - 0.375) / (size + 0.25)) for k in range(2, size + 1)]
-    table[2 : size + 1] = lower
-    table[size + 2 :] = -np.array(lower)[::-1]
+    table[2 : size + 1] = lower_quantiles((np.arange(2, size + 1) / 2 - 0.375) / (size + 0.25))
+    table[size + 2 :] = -table[2 : size + 1][::-1]
     table.flags.writeable = False
     return table
 

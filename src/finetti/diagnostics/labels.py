@@ -40,8 +40,9 @@ def element_of(name: str, index: str, array: xr.DataArray) -> np.ndarray:
     if len(parts) == len(dims):
         return _grid(array, [_position(array, dim, part) for dim, part in zip(dims, parts, strict=True)]).ravel()
     everywhere = np.arange(int(np.prod(array.shape[2:])))
-    written = [place for place, text in zip(everywhere, indices(array, everywhere), strict=True) if text == index]
-    if not written:  # none of the labels holds a comma either
+    texts = indices(array, everywhere) if dims else [""]
+    written = [place for place, text in zip(everywhere, texts, strict=True) if text == index]
+    if not written:  # no label holds a comma
         raise DataError(f"{name!r} has {len(parts)} indices, but the variable has {len(dims)} dims: {dims}.")
     return np.array(written)
 

@@ -67,7 +67,7 @@ def _symmetric(draws: np.ndarray) -> bool:
 
 def _alike(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Elements whose two sets of draws (chain, draw, ...) are the same but for rounding of their largest."""
-    with np.errstate(invalid="ignore"):  # infinite draws: their difference is NaN, so they are not alike
+    with np.errstate(all="ignore"):  # infinite draws: their difference is NaN, so they are not alike
         apart = np.abs(np.subtract(one, other, dtype=float)).max(axis=(0, 1))
         largest = np.maximum(np.abs(one), np.abs(other)).max(axis=(0, 1))
         return np.asarray(apart <= _ROUNDING * largest)

@@ -61,7 +61,7 @@ def narrowed(trace: xr.DataTree, coords: Mapping[Any, Any] | None) -> tuple[xr.D
         UnknownNameError: a dim or label that is not in the posterior.
         DataError: coords that are not dim -> labels.
     """
-    if coords is None or not coords:
+    if coords is None:
         return trace, {}
     if not isinstance(coords, Mapping):
         raise DataError(f"coords takes dim -> labels, such as {{'school': ['A', 'B']}}; got {coords!r}.")

@@ -12,7 +12,7 @@ import xarray as xr
 
 from finetti.diagnostics.convergence import ess_bulk_of, ess_tail_of, mcse_mean_of, mcse_sd_of, rhat_of
 from finetti.diagnostics.draws import Draws, per_scalar
-from finetti.diagnostics.intervals import CI_PROB, inside
+from finetti.diagnostics.options import CI_PROB, inside, one_of
 from finetti.diagnostics.sampler import SamplerHealth, sampler_health
 from finetti.diagnostics.selection import Names, select
 from finetti.diagnostics.selection import posterior_of as _posterior
@@ -26,6 +26,7 @@ _STATISTICS = {
     "tree_depth": ("tree_depth", "depth"),
     "reached_max_treedepth": ("reached_max_treedepth", "maxdepth_reached"),
 }
+_MOST_DECIMALS = 20
 _AT_THE_DIGITS_OF_THE_MEAN = ("mean", "sd")
 
 
@@ -185,10 +186,10 @@ def _columns(ci_prob: float, ci_kind: str) -> list[str]:
 def _check_options(ci_prob: float, ci_kind: str, round_to: int | None) -> None:
     """Refuse options that would give a table of something else."""
     inside(ci_prob)
-    if ci_kind not in ("eti", "hdi"):
-        raise DataError(f"ci_kind is 'eti' (equal tails) or 'hdi' (narrowest); got {ci_kind!r}.")
-    if round_to is not None and not isinstance(round_to, int | np.integer):
-        raise DataError(f"round_to is a number of decimals or None; got {round_to!r}.")
+    one_of(ci_kind, ("eti", "hdi"), name="ci_kind")
+    whole = isinstance(round_to, int | np.integer) and not isinstance(round_to, bool)
+    if round_to is not None and not (whole and abs(round_to) <= _MOST_DECIMALS):
+        raise DataError(f"round_to is a number of decimals up to {_MOST_DECIMALS}, or None; got {round_to!r}.")
 
 
 def _statistic(stats: xr.Dataset, name: str) -> np.ndarray | None:

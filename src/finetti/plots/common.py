@@ -1,8 +1,7 @@
-"""What every plot shares: scalars picked from a trace by name, the colours, the style."""
+"""What every plot shares: scalars picked from a trace by name, and the colours."""
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,24 +13,9 @@ from finetti.diagnostics.selection import Block, Names, select
 from finetti.errors import DataError
 from finetti.schema import SAMPLE_DIMS
 
-logger = logging.getLogger("finetti")
 # Okabe and Ito's palette: told apart by every common kind of colour vision, and in grey.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6b6b6b"
 CHAIN_COLORS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", VERMILION, "#000000")
-STYLE: Any = {  # a key is one of matplotlib's settings, which its annotations list only in later versions
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.labelsize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": "black",
-    "text.color": "black",
-    "axes.grid": False,
-    "axes.facecolor": "white",
-    "figure.facecolor": "white",
-    "legend.frameon": False,
-}
 
 
 @dataclass(frozen=True)
@@ -117,16 +101,6 @@ def require_few(count: int, limit: Limit) -> None:
         )
 
 
-def say(note: str, axes: Any, *, own: bool) -> None:
-    """Put a note above a figure of finetti's own; a figure of the user's is left alone, the note goes to the log."""
-    if not note:
-        return
-    if own:
-        np.ravel(axes)[0].figure.suptitle(note, fontsize=8, color=GREY, x=0.01, ha="left")
-    else:
-        logger.info(note)
-
-
 def chain_colors(count: int) -> list:
     """One colour per chain."""
     if count <= len(CHAIN_COLORS):
@@ -134,19 +108,6 @@ def chain_colors(count: int) -> list:
     from matplotlib import colormaps
 
     return list(colormaps["viridis"](np.linspace(0, 0.95, count)))
-
-
-def new_axes(rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options: Any) -> np.ndarray:
-    """Axes (row, column) of a new figure in finetti's style, which leaves the caller's settings alone."""
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context(STYLE):
-        axes = plt.subplots(rows, columns, figsize=figsize, layout="constrained", squeeze=False, **options)[1]
-        interactive = plt.isinteractive()
-    plt.ion() if interactive else plt.ioff()  # a notebook turns it on with its first figure: later ones need it too
-    for ax in axes.flat:  # ticks are made when drawn, long after the style is gone, so they are told here
-        ax.tick_params(labelsize=9, color=GREY, labelcolor="black")
-    return axes
 
 
 def _first(blocks: list[Block], most: int) -> list[Block]:

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.diagnostics.intervals import CI_PROB, inside
 from finetti.diagnostics.labels import listed
+from finetti.diagnostics.options import CI_PROB, inside, number, switch
 from finetti.errors import DataError
-from finetti.plots.common import BLUE, GREY, Limit, Scalar, chain_colors, choose, new_axes, say
+from finetti.plots.axes import given_axes, new_axes, say
+from finetti.plots.common import BLUE, GREY, Limit, Scalar, chain_colors, choose
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -64,16 +65,22 @@ def plot_forest(
         >>> len(axes.get_yticklabels())
         8
     """
-    probs = _checked(ci_probs)
+    probs, combined = _checked(ci_probs), switch(combined, name="combined")
+    if reference is not None and number(reference) is None:
+        raise DataError(f"reference is a number to mark, such as 0; got {reference!r}.")
     chosen = choose(trace, var_names, coords=coords, limit=_LIMIT)
     rows, own = chosen.scalars, ax is None
     if ax is None:
-        ax = new_axes(figsize=figsize or _size(len(rows), 1 if combined else len(rows[0].draws)))[0, 0]
+        size = _size(len(rows), 1 if combined else len(rows[0].draws)) if figsize is None else figsize
+        ax = new_axes(figsize=size)[0, 0]
+    ax = given_axes(ax, (), what="The rows of a forest")
     for y, scalar in enumerate(rows):
         _draw_row(ax, y, scalar, ci_probs=probs, combined=combined)
     _finish(ax, [row.label for row in rows], reference=reference)
     say(chosen.note, ax, own=own)
-    ax.set_xlabel(xlabel or "median, {:.4g}% and {:.4g}% intervals".format(*(100 * p for p in probs)))
+    ax.set_xlabel(
+        xlabel if xlabel is not None else "median, {:.4g}% and {:.4g}% intervals".format(*(100 * p for p in probs))
+    )
     if not combined:
         _name_chains(ax, len(rows[0].draws))
     return ax

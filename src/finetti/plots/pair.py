@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finetti.diagnostics.options import switch
 from finetti.errors import DataError
-from finetti.plots.common import BLUE, VERMILION, Limit, Scalar, choose, divergent, new_axes, say
+from finetti.plots.axes import given_axes, new_axes, say
+from finetti.plots.common import BLUE, VERMILION, Limit, Scalar, choose, divergent
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -65,7 +67,7 @@ def plot_pair(
     shown = chosen.scalars
     if len(shown) < 2:
         raise DataError(f"A pair plot needs two scalars, such as {_LIMIT.example}; got {shown[0].label!r} alone.")
-    marked = divergent(chosen.trace) if divergences else None
+    marked = divergent(chosen.trace) if switch(divergences, name="divergences") else None
     axes = (_single if len(shown) == 2 else _grid)(shown, marked, ax=ax, figsize=figsize)
     say(chosen.note, axes, own=ax is None)
     return axes
@@ -74,9 +76,8 @@ def plot_pair(
 def _single(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Any, figsize: Any) -> Axes:
     """Two scalars on one pair of axes."""
     if ax is None:
-        ax = new_axes(figsize=figsize or (6.4, 4.8))[0, 0]
-    if np.ndim(ax):
-        raise DataError(f"Two scalars need one ax; got an array of shape {np.shape(ax)}.")
+        ax = new_axes(figsize=(6.4, 4.8) if figsize is None else figsize)[0, 0]
+    ax = given_axes(ax, (), what="Two scalars")
     x, y = chosen
     _scatter(ax, x, y, marked, size=12)
     ax.set(xlabel=x.label, ylabel=y.label)
@@ -89,10 +90,9 @@ def _single(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Any, figsize
 def _grid(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Any, figsize: Any) -> np.ndarray:
     """Lower triangle of scatter plots with histograms on the diagonal."""
     count = len(chosen)
-    size = figsize or (1.2 + 1.7 * count,) * 2
-    axes: np.ndarray = new_axes(count, count, figsize=size, sharex="col") if ax is None else ax
-    if np.shape(axes) != (count, count):
-        raise DataError(f"{count} scalars need ax of shape ({count}, {count}); got {np.shape(axes)}.")
+    size = (1.2 + 1.7 * count,) * 2 if figsize is None else figsize
+    new = new_axes(count, count, figsize=size, sharex="col") if ax is None else ax
+    axes: np.ndarray = given_axes(new, (count, count), what=f"{count} scalars")
     for (row, column), panel in np.ndenumerate(axes):
         _cell(panel, chosen, row, column, marked)
     if marked is not None:

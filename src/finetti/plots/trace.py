@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from finetti.errors import DataError
-from finetti.plots.common import GREY, Limit, Scalar, chain_colors, choose, divergent, new_axes, say
+from finetti.diagnostics.options import one_of, switch
+from finetti.plots.axes import given_axes, new_axes, say
+from finetti.plots.common import GREY, Limit, Scalar, chain_colors, choose, divergent
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -62,14 +63,12 @@ def plot_trace(
         >>> plot_trace(build_trace(groups={"posterior": {"mu": mu}}), kind="rank").shape
         (1, 2)
     """
-    if kind not in ("trace", "rank"):
-        raise DataError(f"kind must be 'trace' or 'rank'; got {kind!r}.")
+    one_of(kind, ("trace", "rank"), name="kind")
     chosen = choose(trace, var_names, coords=coords, limit=_LIMIT)
     rows = chosen.scalars
-    marked = divergent(chosen.trace) if divergences else None
-    axes = np.atleast_2d(ax) if ax is not None else _two_columns(len(rows), figsize)
-    if axes.shape != (len(rows), 2):
-        raise DataError(f"{len(rows)} scalars need ax of shape ({len(rows)}, 2); got {axes.shape}.")
+    marked = divergent(chosen.trace) if switch(divergences, name="divergences") else None
+    new = _two_columns(len(rows), figsize) if ax is None else ax
+    axes: np.ndarray = given_axes(new, (len(rows), 2), what=f"{len(rows)} scalars")
     for (left, right), scalar in zip(axes, rows, strict=True):
         _draw_densities(left, scalar, marked)
         (_draw_course if kind == "trace" else _draw_ranks)(right, scalar, marked)
@@ -80,7 +79,7 @@ def plot_trace(
 
 def _two_columns(rows: int, figsize: tuple[float, float] | None) -> np.ndarray:
     """Axes (row, 2) of a new figure, the right ones wider."""
-    return new_axes(rows, 2, figsize=figsize or (9, 0.5 + 1.5 * rows), width_ratios=(2, 3))
+    return new_axes(rows, 2, figsize=(9, 0.5 + 1.5 * rows) if figsize is None else figsize, width_ratios=(2, 3))
 
 
 def _draw_densities(ax: Axes, scalar: Scalar, marked: np.ndarray | None) -> None:

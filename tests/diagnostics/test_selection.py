@@ -287,3 +287,11 @@ def test_logarithms_of_what_is_not_positive(trace):
 def test_logarithms_in_the_summary(trace):
     table = summary(trace, ["log(tau)"])
     assert table.loc["log(tau)", "mean"] == pytest.approx(np.log(trace["tau"]).mean())
+
+
+def test_of_many_labels_the_nearest_and_the_first_are_listed():
+    coords = {"student": [f"s{number}" for number in range(2000)]}
+    posterior = xr.Dataset({"a": ((*SAMPLE, "student"), np.zeros((1, 4, 2000)))}, coords=coords)
+    with pytest.raises(UnknownNameError, match="named 's2001'. Did you mean 's.*and 1,960 more.") as raised:
+        summary(xr.DataTree.from_dict({"posterior": posterior}), "a[s2001]")
+    assert len(str(raised.value)) < 500

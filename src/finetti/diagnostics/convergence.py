@@ -18,6 +18,7 @@ from finetti.diagnostics.draws import Draws, flat, halves, needs, per_scalar
 from finetti.errors import DataError
 
 _FEW_LAGS = 8  # of independent draws, three scalars in four need no more
+_LONG = 8192  # draws of half a chain
 _ONE_SD = (0.1586553, 0.8413447)  # normal probabilities at -1 and 1, to the digits of the paper's code
 
 
@@ -272,16 +273,19 @@ def _split_rhat(z: np.ndarray) -> np.ndarray:
 def _ess(v: np.ndarray) -> np.ndarray:
     """Effective sample size (section 3.2) of v (scalar, half chain, draw), all draws for a constant.
 
-    Chains that mix need few lags, and those are summed directly: the Fourier transform, which gives all lags, costs
-    as much as some thirty sums. The fewer lags it is asked for, the less it is padded.
+    Chains that mix need few lags, and the fewer lags the Fourier transform is asked for, the less it is padded. Of
+    long chains, which do not fit the cache, it costs as much as some thirty sums, so the first lags are summed.
     """
     chains, size = v.shape[1:]
     means = v.mean(axis=-1, keepdims=True)
     deviations, between = v - means, means[..., 0].var(axis=-1, ddof=1)
     time, left = np.empty(len(v)), np.arange(len(v))
-    few = min(size, _FEW_LAGS)
-    for lags in (few, max(size // 8, few), size):
-        time[left], settled = _autocorrelation_time(_autocorrelation(deviations, between, lags))
+    ways = [(_by_transform, max(size // 8, min(size, 8))), (_by_transform, size)]
+    if size >= _LONG:
+        ways.insert(0, (_by_sums, _FEW_LAGS))
+    for covariance, lags in ways:
+        rho = _autocorrelation(covariance(deviations, lags), between, size)
+        time[left], settled = _autocorrelation_time(rho)
         if settled.all():
             break
         left, deviations, between = (part[~settled] for part in (left, deviations, between))
@@ -290,16 +294,14 @@ def _ess(v: np.ndarray) -> np.ndarray:
     return np.where(_constant(v), draws, draws / np.maximum(time, 1 / np.log10(draws)))
 
 
-def _autocorrelation(deviations: np.ndarray, between: np.ndarray, lags: int) -> np.ndarray:
+def _autocorrelation(within: np.ndarray, between: np.ndarray, size: int) -> np.ndarray:
     """Autocorrelations (scalar, lag) of several chains together (section 3.2).
 
     Args:
-        deviations: draws less the mean of their chain (scalar, chain, draw).
-        between: variance of those means (scalar,).
-        lags: how many, lag 0 included.
+        within: autocovariances (scalar, lag), averaged over the chains.
+        between: variance of the chains' means (scalar,).
+        size: draws per chain.
     """
-    size = deviations.shape[-1]
-    within = (_by_sums if lags <= _FEW_LAGS else _by_transform)(deviations, lags)
     rho = 1 - (within[:, :1] * size / (size - 1) - within) / (within[:, :1] + between[:, None])
     rho[:, 0] = np.where(np.isnan(rho[:, 1]), np.nan, 1)
     return rho

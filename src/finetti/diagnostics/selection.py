@@ -58,7 +58,7 @@ def select(trace: xr.DataTree, var_names: Names = None, *, coords: Mapping[str, 
     Args:
         trace: tree in the ArviZ schema with a group `posterior` of variables (chain, draw, ...).
         var_names: a name or a list, tuple or set of names. "theta" is all its elements; "theta[A]", "theta[A, 2]"
-            or, by position where no label says so, "theta[3]" is one; "log(tau)" the logarithm of the draws;
+            or "theta[3]", a position unless the labels are numbers, is one; "log(tau)" the logarithm of the draws;
             "tau_log__" an unconstrained variable. A name behind "~" is left out. None, or nothing but names left
             out, is the whole posterior without the rows that `redundant` finds.
         coords: dim -> label or list of labels to keep, for every variable with that dim.

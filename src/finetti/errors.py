@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+_MOST_NAMES = 40  # listed in one message
+
 
 class FinettiError(Exception):
     """Anything finetti refuses to do, with what is wrong and what to do about it."""
@@ -39,4 +41,6 @@ def unknown_name(name: object, available: Iterable[str], *, what: str) -> Unknow
     names = list(available)
     near = get_close_matches(str(name), names, n=3)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return UnknownNameError(f"There is no {what} named {name!r}.{hint} Available: {', '.join(names) or 'none'}.")
+    more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""
+    listed = ", ".join(names[:_MOST_NAMES]) or "none"
+    return UnknownNameError(f"There is no {what} named {name!r}.{hint} Available: {listed}{more}.")

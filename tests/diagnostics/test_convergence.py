@@ -145,6 +145,27 @@ def test_a_scalar_does_not_depend_on_its_neighbours():
         np.testing.assert_allclose(function(x), alone, rtol=1e-12)
 
 
+@pytest.mark.parametrize("phi", [0.0, -0.6, 0.9, 0.999])
+def test_long_chains_whose_first_lags_are_summed(phi):
+    """Long enough for sums; the same scalars one by one and together, some of which need more lags than others."""
+    x = ar1(np.random.default_rng(7), phi, (2, 2 * convergence._LONG, 6))
+    np.testing.assert_allclose(convergence.ess_mean(x), expected(x, "ess", "mean"), rtol=RTOL)
+    np.testing.assert_allclose(convergence.rhat(x), expected(x, "rhat"), rtol=RTOL)
+
+
+@pytest.mark.parametrize("shape", [(3, 4, 9), (2, 2, 1000)])
+def test_sums_and_the_transform_agree(shape):
+    deviations = np.random.default_rng(8).normal(size=shape)
+    size = shape[-1]
+    literal = [
+        np.mean([np.dot(chain[: size - lag], chain[lag:]) / size for chain in scalar])
+        for scalar in deviations
+        for lag in range(8)
+    ]
+    for covariance in (convergence._by_sums, convergence._by_transform):
+        np.testing.assert_allclose(covariance(deviations, 8).ravel(), literal, rtol=1e-10, atol=1e-14)
+
+
 @pytest.mark.parametrize("scale", [1e-150, 1e-20, 1e20, 1e150])
 def test_units_do_not_matter(scale):
     """Effective sizes do not change with the units, and errors change in proportion to them."""

@@ -26,7 +26,7 @@ def values(trace, name):
         ("theta[1]", "theta[Deerfield]", lambda t: values(t, "theta")[..., 1]),
         ("theta[Exeter]", "theta[Exeter]", lambda t: values(t, "theta")[..., 2]),
         ("cell[2002, Choate]", "cell[2002, Choate]", lambda t: values(t, "cell")[..., 1, 0]),
-        ("cell[0,2]", "cell[2001, Exeter]", lambda t: values(t, "cell")[..., 0, 2]),
+        ("cell[2001,2]", "cell[2001, Exeter]", lambda t: values(t, "cell")[..., 0, 2]),
         ("log(tau)", "log(tau)", lambda t: np.log(values(t, "tau"))),
         ("tau_log__", "log(tau)", lambda t: np.log(values(t, "tau"))),
     ],

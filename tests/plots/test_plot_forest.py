@@ -54,13 +54,21 @@ def test_figures_grow_with_rows(trace):
     assert heights[1] > heights[0] * 1.5
 
 
-@pytest.mark.parametrize("ci_probs", [(0.9, 0.5), (0.5, 1.0), (0.5,), (50, 94)])
+@pytest.mark.parametrize(
+    "ci_probs", [(0.9, 0.5), (0.5, 0.5), (0.5, 1.0), (0.5,), (50, 94), 0.9, "ab", (0.5, "x"), None, {0.5: 1, 0.9: 2}]
+)
 def test_bad_probabilities(trace, ci_probs):
     with pytest.raises(DataError, match="ci_probs"):
         plot_forest(trace, ci_probs=ci_probs)
 
 
-def test_too_many_rows():
-    big = build_trace(groups={"posterior": {"x": np.zeros((1, 2, 301))}})
+def test_too_many_rows(caplog):
+    """301 rows that were asked for are refused; by default those are drawn that fit, and that is said."""
+    big = build_trace(groups={"posterior": {"x": np.random.default_rng(1).normal(size=(1, 4, 301))}})
     with pytest.raises(DataError, match=r"301 rows.*limit is 300.*var_names"):
-        plot_forest(big)
+        plot_forest(big, "x")
+    with caplog.at_level("INFO", logger="finetti"):
+        ax = plot_forest(big, ax=plt.subplots()[1])
+    assert len(ax.get_yticks()) == 300
+    assert caplog.messages == ["The first 300 of 301 scalars; var_names and coords select others."]
+    assert ax.figure.get_suptitle() == ""

@@ -68,5 +68,28 @@ def test_given_axes(trace):
 def test_too_few_and_too_many(trace):
     with pytest.raises(DataError, match=r"two scalars.*'mu' alone"):
         plot_pair(trace, ["mu"])
-    with pytest.raises(DataError, match=r"12 scalars.*limit is 8.*theta\[0\].*coords"):
-        plot_pair(trace)
+    with pytest.raises(DataError, match=r"9 scalars.*limit is 8.*theta\[0\].*coords"):
+        plot_pair(trace, ["theta", "cell"])
+
+
+def test_by_default_what_fits_scalars_first(trace):
+    axes = plot_pair(trace)
+    labels = [ax.get_xlabel() for ax in axes[-1]]
+    elements = ["theta[Choate]", "theta[Deerfield]", "theta[Exeter]", "cell[2001, Choate]", "cell[2001, Deerfield]"]
+    assert labels == ["mu", "tau", "count", *elements]
+    assert axes[0, 0].figure.get_suptitle().startswith("The first 8 of 12 scalars")
+
+
+@pytest.mark.parametrize("chains", [[1], [2, 0]])
+def test_divergences_of_the_chains_shown(trace, chains):
+    ax = plot_pair(trace, FUNNEL, coords={"chain": chains})
+    marked = trace.sel(chain=chains)["diverging"].sum()
+    assert [len(c.get_offsets()) for c in ax.collections[1:]] == ([marked] if marked else [])
+
+
+def test_statistics_of_other_draws(trace):
+    odd = trace.copy()
+    odd["sample_stats"] = odd["sample_stats"].isel(draw=slice(10))
+    with pytest.raises(DataError, match=r"'diverging' in sample_stats is .*10.*divergences=False"):
+        plot_pair(odd, FUNNEL)
+    assert len(plot_pair(odd, FUNNEL, divergences=False).collections) == 1

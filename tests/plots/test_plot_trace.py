@@ -101,4 +101,13 @@ def test_bad_kind_and_too_many_rows(trace):
     with pytest.raises(DataError, match="'trace' or 'rank'; got 'bars'"):
         plot_trace(trace, kind="bars")
     with pytest.raises(DataError, match=r"41 rows.*limit is 40"):
-        plot_trace(build_trace(groups={"posterior": {"x": np.zeros((1, 2, 41))}}))
+        plot_trace(build_trace(groups={"posterior": {"x": np.zeros((1, 2, 41))}}), "x")
+
+
+def test_by_default_what_fits_every_variable_alike():
+    rng = np.random.default_rng(2)
+    draws = {"a": rng.normal(size=(2, 9, 50)), "b": rng.normal(size=(2, 9, 5)), "c": rng.normal(size=(2, 9))}
+    axes = plot_trace(build_trace(groups={"posterior": draws}))
+    labels = [ax.get_ylabel() for ax in axes[:, 0]]
+    assert labels == ["c", *(f"a[{i}]" for i in range(34)), *(f"b[{i}]" for i in range(5))]
+    assert axes[0, 0].figure.get_suptitle() == "The first 40 of 56 scalars; var_names and coords select others."

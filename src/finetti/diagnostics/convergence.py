@@ -17,6 +17,8 @@ import numpy as np
 from finetti.diagnostics.draws import Draws, flat, halves, needs, per_scalar
 from finetti.errors import DataError
 
+_FEW_LAGS = 8  # of independent draws, three scalars in four need no more
+_LONG = 8192  # draws of half a chain
 _ONE_SD = (0.1586553, 0.8413447)  # normal probabilities at -1 and 1, to the digits of the paper's code
 
 
@@ -271,23 +273,36 @@ def _split_rhat(z: np.ndarray) -> np.ndarray:
 def _ess(v: np.ndarray) -> np.ndarray:
     """Effective sample size (section 3.2) of v (scalar, half chain, draw), all draws for a constant.
 
-    Chains that mix need few lags, and the fewer lags are wanted the less the Fourier transform is padded.
+    Chains that mix need few lags, and the fewer lags the Fourier transform is asked for, the less it is padded. Of
+    long chains, which do not fit the cache, it costs as much as some thirty sums, so the first lags are summed.
     """
-    size = v.shape[-1]
-    time, settled = _autocorrelation_time(_autocorrelation(v, max(size // 8, min(size, 8))))
-    if not settled.all():
-        time[~settled] = _autocorrelation_time(_autocorrelation(v[~settled], size))[0]
-    draws = v.shape[1] * size
+    chains, size = v.shape[1:]
+    means = v.mean(axis=-1, keepdims=True)
+    deviations, between = v - means, means[..., 0].var(axis=-1, ddof=1)
+    time, left = np.empty(len(v)), np.arange(len(v))
+    ways = [(_by_transform, max(size // 8, min(size, 8))), (_by_transform, size)]
+    if size >= _LONG:
+        ways.insert(0, (_by_sums, _FEW_LAGS))
+    for covariance, lags in ways:
+        rho = _autocorrelation(covariance(deviations, lags), between, size)
+        time[left], settled = _autocorrelation_time(rho)
+        if settled.all():
+            break
+        left, deviations, between = (part[~settled] for part in (left, deviations, between))
     # fmax would hide NaN; the floor keeps antithetic chains from claiming any number of draws
+    draws = chains * size
     return np.where(_constant(v), draws, draws / np.maximum(time, 1 / np.log10(draws)))
 
 
-def _autocorrelation(v: np.ndarray, lags: int) -> np.ndarray:
-    """Autocorrelations (scalar, lag) of several chains together (section 3.2) of v (scalar, chain, draw)."""
-    size = v.shape[-1]
-    within = _mean_autocovariance(v, lags)
-    total = within[:, 0] + v.mean(axis=-1).var(axis=-1, ddof=1)
-    rho = 1 - (within[:, :1] * size / (size - 1) - within) / total[:, None]
+def _autocorrelation(within: np.ndarray, between: np.ndarray, size: int) -> np.ndarray:
+    """Autocorrelations (scalar, lag) of several chains together (section 3.2).
+
+    Args:
+        within: autocovariances (scalar, lag), averaged over the chains.
+        between: variance of the chains' means (scalar,).
+        size: draws per chain.
+    """
+    rho = 1 - (within[:, :1] * size / (size - 1) - within) / (within[:, :1] + between[:, None])
     rho[:, 0] = np.where(np.isnan(rho[:, 1]), np.nan, 1)
     return rho
 
@@ -312,11 +327,18 @@ def _autocorrelation_time(rho: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return -1 + 2 * counted.sum(axis=-1) + np.where(kept, next_even, 0), settled
 
 
-def _mean_autocovariance(v: np.ndarray, lags: int) -> np.ndarray:
-    """Autocovariance (scalar, lag), divisor n, averaged over the chains of v (scalar, chain, draw)."""
-    size = v.shape[-1]
+def _by_sums(deviations: np.ndarray, lags: int) -> np.ndarray:
+    """Autocovariance (scalar, lag), divisor n, averaged over the chains of deviations (scalar, chain, draw)."""
+    chains, size = deviations.shape[1:]
+    products = [np.einsum("scd,scd->s", deviations[..., : size - lag], deviations[..., lag:]) for lag in range(lags)]
+    return np.stack(products, axis=-1) / (chains * size)
+
+
+def _by_transform(deviations: np.ndarray, lags: int) -> np.ndarray:
+    """What `_by_sums` gives, by the Fourier transform."""
+    size = deviations.shape[-1]
     padded = _fast_length(size + lags)
-    spectrum = np.fft.rfft(v - v.mean(axis=-1, keepdims=True), n=padded)
+    spectrum = np.fft.rfft(deviations, n=padded)
     power = (spectrum.real**2 + spectrum.imag**2).mean(axis=1)
     return np.fft.irfft(power, n=padded)[:, :lags] / size
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, wraps
-from statistics import NormalDist
 from typing import Concatenate, ParamSpec
 
 import numpy as np
 
+from finetti.diagnostics.normal import lower_quantiles
 from finetti.errors import DataError
 
 MIN_DRAWS = 4  # two draws in each half of a chain: below that no variance within a half
@@ -81,15 +81,16 @@ class Draws:
     def folded_scores(self) -> np.ndarray:
         """Normal scores of the distances from the median (the paper, section 4.2).
 
-        They are sorted from the order of the chains: in sorted order they fall and rise again, which is what
-        sorting algorithms like least (three times slower).
+        In sorted order the distances fall and then rise. Turned round, the falling ones make two rising runs,
+        which a stable sort merges in one pass: no second sort of the draws is needed.
         """
         size = self.sorted_halves.shape[-1]
         median = (self.sorted_halves[:, (size - 1) // 2] + self.sorted_halves[:, size // 2]) / 2
-        folded = np.abs(flat(self.halves) - median[:, None])
-        order = folded.argsort(axis=-1)
-        scores = _sorted_scores(np.take_along_axis(folded, order, axis=-1))
-        return _scattered(scores, order).reshape(self.halves.shape)
+        falling = size // 2
+        distances = _turned(np.abs(self.sorted_halves - median[:, None]), falling)
+        merged = distances.argsort(axis=-1, kind="stable")
+        scores = _scattered(_sorted_scores(np.take_along_axis(distances, merged, axis=-1)), merged)
+        return _scattered(_turned(scores, falling), self.order).reshape(self.halves.shape)
 
     def quantile(self, prob: float) -> np.ndarray:
         """Quantile of each scalar, linear between order statistics (Hyndman and Fan 1996, definition 7)."""
@@ -139,29 +140,30 @@ def _scattered(in_order: np.ndarray, order: np.ndarray) -> np.ndarray:
     return out
 
 
+def _turned(v: np.ndarray, count: int) -> np.ndarray:
+    """(scalar, position) with the first `count` positions in reverse."""
+    return np.concatenate([v[:, :count][:, ::-1], v[:, count:]], axis=-1)
+
+
 def _sorted_scores(ordered: np.ndarray) -> np.ndarray:
     """Normal scores of sorted draws (scalar, position), tied draws sharing the average of their ranks."""
     size = ordered.shape[-1]
     table = _score_table(size)
-    starts = np.ones(ordered.shape, dtype=bool)
+    starts = np.ones(ordered.shape, dtype=bool)  # of groups of ties, which end with their scalar
     starts[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
     if starts.all():
         return np.broadcast_to(table[2::2], ordered.shape)
-    position = np.arange(size)
-    first = np.maximum.accumulate(np.where(starts, position, 0), axis=-1)
-    ends = np.roll(starts, -1, axis=-1)  # position 0 starts a group of ties, so the last one ends a group
-    final = np.minimum.accumulate(np.where(ends, position, size - 1)[:, ::-1], axis=-1)[:, ::-1]
-    return table[first + final + 2]
+    start = np.flatnonzero(starts)
+    count = np.diff(start, append=ordered.size)
+    return np.repeat(table[2 * (start % size) + count + 1], count).reshape(ordered.shape)
 
 
 @lru_cache(maxsize=4)
 def _score_table(size: int) -> np.ndarray:
     """Normal quantiles of (k/2 - 3/8) / (size + 1/4), k twice a rank: 0, 1, ..., 2 size (section 4.1)."""
-    inverse = NormalDist().inv_cdf
     table = np.zeros(2 * size + 1)
-    lower = [inverse((k / 2 - 0.375) / (size + 0.25)) for k in range(2, size + 1)]
-    table[2 : size + 1] = lower
-    table[size + 2 :] = -np.array(lower)[::-1]
+    table[2 : size + 1] = lower_quantiles((np.arange(2, size + 1) / 2 - 0.375) / (size + 0.25))
+    table[size + 2 :] = -table[2 : size + 1][::-1]
     table.flags.writeable = False
     return table
 

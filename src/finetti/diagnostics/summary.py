@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from html import escape
-from itertools import product
 from typing import Any, Literal
 
 import numpy as np
@@ -13,10 +12,13 @@ import xarray as xr
 
 from finetti.diagnostics.convergence import ess_bulk_of, ess_tail_of, mcse_mean_of, mcse_sd_of, rhat_of
 from finetti.diagnostics.draws import Draws, per_scalar
+from finetti.diagnostics.options import CI_PROB, inside, one_of
 from finetti.diagnostics.sampler import SamplerHealth, sampler_health
-from finetti.errors import DataError, unknown_name
+from finetti.diagnostics.selection import Names, select
+from finetti.diagnostics.selection import posterior_of as _posterior
+from finetti.errors import DataError
+from finetti.schema import SAMPLE_DIMS
 
-SAMPLE_DIMS = ("chain", "draw")
 # each sampler statistic with the names it has in traces of several programs
 _STATISTICS = {
     "diverging": ("diverging",),
@@ -24,17 +26,19 @@ _STATISTICS = {
     "tree_depth": ("tree_depth", "depth"),
     "reached_max_treedepth": ("reached_max_treedepth", "maxdepth_reached"),
 }
+_MOST_DECIMALS = 20
 _AT_THE_DIGITS_OF_THE_MEAN = ("mean", "sd")
 
 
 class Summary(pd.DataFrame):
-    """A summary table: a `DataFrame` of unrounded numbers, shown rounded, with the sampler's health below.
+    """A summary table: a `DataFrame` of unrounded numbers, shown rounded; below it what was left out, and the health.
 
     Whatever is taken from it (`loc`, `head`, a column) is a plain pandas object.
     """
 
-    _metadata = ["health", "round_to"]
+    _metadata = ["health", "left_out", "round_to"]
     health: SamplerHealth | None
+    left_out: str
     round_to: int | None
 
     @property
@@ -43,12 +47,12 @@ class Summary(pd.DataFrame):
 
     def __repr__(self) -> str:
         shown, options = shown_cells(self, getattr(self, "round_to", None)), _display_options()
-        return "\n".join(filter(None, [shown.to_string(**options), self._line()]))
+        return "\n".join(filter(None, [shown.to_string(**options), getattr(self, "left_out", ""), self._line()]))
 
     def _repr_html_(self) -> str:
         shown, options = shown_cells(self, getattr(self, "round_to", None)), _display_options()
-        line = escape(self._line())
-        return shown.to_html(notebook=True, **options) + (f"\n<p>{line}</p>" if line else "")
+        lines = filter(None, [getattr(self, "left_out", ""), self._line()])
+        return "\n".join([shown.to_html(notebook=True, **options), *(f"<p>{escape(line)}</p>" for line in lines)])
 
     def _line(self) -> str:
         """The health in words; nothing for a table that was put together by hand."""
@@ -58,9 +62,10 @@ class Summary(pd.DataFrame):
 
 def summary(
     trace: xr.DataTree,
-    var_names: str | Sequence[str] | None = None,
+    var_names: Names = None,
     *,
-    ci_prob: float = 0.89,
+    coords: Mapping[str, Any] | None = None,
+    ci_prob: float = CI_PROB,
     ci_kind: Literal["eti", "hdi"] = "eti",
     round_to: int | None = None,
 ) -> Summary:
@@ -69,7 +74,11 @@ def summary(
     Args:
         trace: tree in the ArviZ schema with a group `posterior` of variables (chain, draw, ...); its group
             `sample_stats`, if there is one, gives the line below the table.
-        var_names: variables wanted, all by default; "~name" leaves one out. Rows come in the order asked for.
+        var_names: a name, or a list, tuple or set of names, in the order of the rows: "theta" (all elements),
+            "theta[A]", "theta[A, 2]", "theta[0]" (one), "log(tau)", "tau_log__"; "~theta" or "~theta[A]" leaves out.
+            By default all but rows that say nothing: constant elements of a variable whose others vary, and the
+            lower triangle of a symmetric matrix. The line below the table counts them; named, they are shown.
+        coords: dim -> label or list of labels to keep, for every variable with that dim.
         ci_prob: probability inside the interval, between 0 and 1.
         ci_kind: "eti", equal probability in both tails, or "hdi", the narrowest interval.
         round_to: decimals shown; by default as many as the Monte Carlo error supports.
@@ -80,7 +89,7 @@ def summary(
         and 95 % quantiles whatever `ci_prob`.
 
     Raises:
-        UnknownNameError: (a `KeyError`) a name that is not in the posterior, with those that are.
+        UnknownNameError: (a `KeyError`) a name, dim or label that is not in the posterior, with those that are.
         DataError: no posterior, a variable without chains and draws or not numeric, nothing left to
             summarise, or an option out of range.
 
@@ -93,13 +102,12 @@ def summary(
         np.True_
     """
     _check_options(ci_prob, ci_kind, round_to)
-    posterior = _posterior(trace)
-    names = _chosen(list(posterior.data_vars), var_names)
-    arrays = [_sample_first(posterior[name]) for name in names]
-    rows = [per_scalar(lambda d: _row(d, ci_prob, ci_kind), a.values).reshape(9, -1).T for a in arrays]
-    index = [label for array in arrays for label in row_labels(array)]
+    selection = select(trace, var_names, coords=coords)
+    rows = [per_scalar(lambda d: _row(d, ci_prob, ci_kind), block.draws).T for block in selection.blocks]
+    index = [label for block in selection.blocks for label in block.labels]
     table = Summary(np.concatenate(rows), index=index, columns=_columns(ci_prob, ci_kind))
-    table.health = health_of(trace)
+    table.health = health_of(selection.trace)
+    table.left_out = selection.left_out
     table.round_to = round_to
     return table
 
@@ -140,14 +148,6 @@ def health_of(trace: xr.DataTree) -> SamplerHealth:
     )
 
 
-def row_labels(array: xr.DataArray) -> Iterator[str]:
-    """Labels of the scalars of an array (chain, draw, ...): theta[Choate], or theta[0] without coords."""
-    dims = [dim for dim in array.dims if dim not in SAMPLE_DIMS]
-    axes = [array[dim].values for dim in dims]
-    for place in product(*axes):
-        yield f"{array.name}[{', '.join(f'{label}' for label in place)}]" if dims else str(array.name)
-
-
 def shown_cells(table: pd.DataFrame, round_to: int | None) -> pd.DataFrame:
     """The table as text: values to the first digit of their Monte Carlo error, that error to two digits."""
     text = {name: [_cell(name, row, round_to) for _, row in table.iterrows()] for name in table.columns}
@@ -185,59 +185,11 @@ def _columns(ci_prob: float, ci_kind: str) -> list[str]:
 
 def _check_options(ci_prob: float, ci_kind: str, round_to: int | None) -> None:
     """Refuse options that would give a table of something else."""
-    if not 0 < ci_prob < 1:
-        raise DataError(f"ci_prob is a probability between 0 and 1, for instance 0.89; got {ci_prob}.")
-    if ci_kind not in ("eti", "hdi"):
-        raise DataError(f"ci_kind is 'eti' (equal tails) or 'hdi' (narrowest); got {ci_kind!r}.")
-    if round_to is not None and not isinstance(round_to, int | np.integer):
-        raise DataError(f"round_to is a number of decimals or None; got {round_to!r}.")
-
-
-def _posterior(trace: xr.DataTree) -> xr.Dataset:
-    """The posterior group of a tree."""
-    groups = getattr(trace, "children", None)
-    if not isinstance(groups, Mapping) or "posterior" not in groups:
-        held = ", ".join(map(repr, groups)) if isinstance(groups, Mapping) and groups else "none"
-        raise DataError(
-            f"summary needs a DataTree with a group 'posterior'; got {type(trace).__name__}, groups: {held}."
-        )
-    posterior = groups["posterior"].dataset
-    if not posterior.data_vars:
-        raise DataError("The posterior holds no variables, so there is nothing to summarise.")
-    return posterior
-
-
-def _chosen(available: list[Hashable], var_names: str | Sequence[str] | None) -> list[Hashable]:
-    """Names in the order asked for; all of them, in the posterior's order, where none are."""
-    if var_names is None:
-        return available
-    asked = [var_names] if isinstance(var_names, str) else list(var_names)
-    out = [name[1:] for name in asked if str(name).startswith("~") and name not in available]
-    wanted: list[Hashable] = [name for name in asked if not str(name).startswith("~") or name in available]
-    for name in [*wanted, *out]:
-        if name not in available:
-            raise unknown_name(name, map(str, available), what="variable in the posterior")
-    if not wanted and out:
-        wanted = available
-    kept = [name for name in dict.fromkeys(wanted) if name not in out]
-    if not kept:
-        raise DataError(f"var_names={var_names!r} leaves no variable of {', '.join(map(str, available))}.")
-    return kept
-
-
-def _sample_first(array: xr.DataArray) -> xr.DataArray:
-    """A numeric variable with the axes chain and draw in front."""
-    remedy = f"leave it out with var_names='~{array.name}'."
-    missing = [dim for dim in SAMPLE_DIMS if dim not in array.dims]
-    if missing:
-        lacking = " and ".join(missing)
-        raise DataError(f"Variable {array.name!r} has dims {array.dims}, without {lacking}; {remedy}")
-    if array.dtype.kind not in "fiub":
-        raise DataError(f"Variable {array.name!r} is of type {array.dtype}, which has no mean; {remedy}")
-    chains, draws = (array.sizes[dim] for dim in SAMPLE_DIMS)
-    if not chains or not draws:
-        raise DataError(f"Variable {array.name!r} has no draws: {chains} chains of {draws}.")
-    return array.transpose(*SAMPLE_DIMS, ...)
+    inside(ci_prob)
+    one_of(ci_kind, ("eti", "hdi"), name="ci_kind")
+    whole = isinstance(round_to, int | np.integer) and not isinstance(round_to, bool)
+    if round_to is not None and not (whole and abs(round_to) <= _MOST_DECIMALS):
+        raise DataError(f"round_to is a number of decimals up to {_MOST_DECIMALS}, or None; got {round_to!r}.")
 
 
 def _statistic(stats: xr.Dataset, name: str) -> np.ndarray | None:

@@ -1,38 +1,21 @@
-"""What every plot shares: scalars picked from a trace by name, the colours, the style."""
+"""What every plot shares: scalars picked from a trace by name, and the colours."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import product
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from finetti.errors import DataError, unknown_name
+from finetti.diagnostics.selection import Block, Names, select
+from finetti.errors import DataError
+from finetti.schema import SAMPLE_DIMS
 
 # Okabe and Ito's palette: told apart by every common kind of colour vision, and in grey.
 BLUE, VERMILION, GREY = "#0072B2", "#D55E00", "#6b6b6b"
 CHAIN_COLORS = (BLUE, "#E69F00", "#009E73", "#CC79A7", "#56B4E9", VERMILION, "#000000")
-STYLE: Any = {  # a key is one of matplotlib's settings, which its annotations list only in later versions
-    "font.size": 10,
-    "axes.titlesize": 10,
-    "axes.labelsize": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": "black",
-    "text.color": "black",
-    "axes.grid": False,
-    "axes.facecolor": "white",
-    "figure.facecolor": "white",
-    "legend.frameon": False,
-}
-_LOG = re.compile(r"log\((.+)\)")
-_INDEXED = re.compile(r"(.+?)\[(.+)\]")
-_UNCONSTRAINED_LOG = re.compile(r"(.+)_log__(\[.+\])?")
 
 
 @dataclass(frozen=True)
@@ -43,32 +26,54 @@ class Scalar:
     draws: np.ndarray
 
 
-def scalars(
-    trace: xr.DataTree, var_names: str | Sequence[str] | None, *, coords: Mapping[str, Any] | None = None
-) -> list[Scalar]:
-    """The scalars that names and coords select, in the order of the names.
+@dataclass(frozen=True)
+class Chosen:
+    """What a figure shows, the tree with the chains it shows, and a note on what it does not show."""
+
+    scalars: list[Scalar]
+    trace: xr.DataTree
+    note: str
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How many scalars a kind of figure can show, and how to say that there are more."""
+
+    most: int
+    what: str
+    unit: str
+    example: str
+
+
+def choose(trace: xr.DataTree, var_names: Names, *, coords: Mapping[str, Any] | None, limit: Limit) -> Chosen:
+    """What names and coords select; by default what fits: scalars first, then the first elements of each variable.
 
     Args:
         trace: a tree with a posterior group whose variables have axes (chain, draw, ...).
-        var_names: "theta" (all its elements), "theta[0]" or "theta[Choate]" (one), "log(tau)", or the name of
-            an unconstrained variable such as "tau_log__"; None for the whole posterior.
+        var_names: as for `diagnostics.selection.select`.
         coords: dim -> label or labels to keep, for every variable with that dim.
+        limit: how many scalars can be shown.
 
     Raises:
         UnknownNameError: a variable, dim or label that is not there.
-        DataError: no posterior, nothing selected, or draws that are not finite.
+        DataError: no posterior, nothing selected, more scalars asked for than can be shown, or draws that are not
+            finite.
     """
-    variables = _variables(trace)
-    _check_dims(coords or {}, variables.values())
-    names = list(trace["posterior"].data_vars) if var_names is None else np.atleast_1d(var_names).tolist()
-    chosen = [scalar for name in names for scalar in _expand(name, variables, coords or {})]
-    if not chosen:
-        raise DataError(f"Nothing to plot: var_names={names} with coords={coords} selects no scalar.")
-    for scalar in chosen:
-        if bad := int((~np.isfinite(scalar.draws)).sum()):
-            total = scalar.draws.size
-            raise DataError(f"{scalar.label}: {bad} of {total} draws are not finite; leave it out.")
-    return chosen
+    selection = select(trace, var_names, coords=coords)
+    total = sum(len(block.labels) for block in selection.blocks)
+    notes = [selection.left_out]
+    shown = list(selection.blocks)
+    if total > limit.most:
+        if not selection.by_default:
+            require_few(total, limit)
+        shown = _first(shown, limit.most)
+        notes.insert(0, f"The first {limit.most} of {total:,} scalars; var_names and coords select others.")
+    return Chosen([s for block in shown for s in _scalars(block)], selection.trace, " ".join(filter(None, notes)))
+
+
+def scalars(trace: xr.DataTree, var_names: Names, *, coords: Mapping[str, Any] | None = None) -> list[Scalar]:
+    """All scalars that names and coords select, in the order of the names."""
+    return [scalar for block in select(trace, var_names, coords=coords).blocks for scalar in _scalars(block)]
 
 
 def divergent(trace: xr.DataTree) -> np.ndarray | None:
@@ -76,16 +81,23 @@ def divergent(trace: xr.DataTree) -> np.ndarray | None:
     stats = trace.children.get("sample_stats")
     if stats is None or "diverging" not in stats.data_vars:
         return None
-    mask = stats["diverging"].transpose("chain", "draw").values.astype(bool)
+    flags = stats["diverging"]
+    posterior = trace.children["posterior"].sizes
+    if {dim: flags.sizes[dim] for dim in flags.dims} != {dim: posterior[dim] for dim in SAMPLE_DIMS}:
+        raise DataError(
+            f"'diverging' in sample_stats is {dict(flags.sizes)}, the posterior's draws are "
+            f"{ {dim: posterior[dim] for dim in SAMPLE_DIMS} }; leave the marks out with divergences=False."
+        )
+    mask = flags.transpose(*SAMPLE_DIMS).values.astype(bool)
     return mask if mask.any() else None
 
 
-def require_few(count: int, limit: int, *, what: str, unit: str, example: str) -> None:
+def require_few(count: int, limit: Limit) -> None:
     """Refuse a figure nobody could read."""
-    if count > limit:
+    if count > limit.most:
         raise DataError(
-            f"{what} of {count} {unit} would be unreadable; the limit is {limit}. Select some with "
-            f"var_names, such as {example}, or with coords={{dim: labels}}."
+            f"{limit.what} of {count} {limit.unit} would be unreadable; the limit is {limit.most}. Select some with "
+            f"var_names, such as {limit.example}, or with coords={{dim: labels}}."
         )
 
 
@@ -98,99 +110,22 @@ def chain_colors(count: int) -> list:
     return list(colormaps["viridis"](np.linspace(0, 0.95, count)))
 
 
-def new_axes(
-    rows: int = 1, columns: int = 1, *, figsize: tuple[float, float], **options: Any
-) -> np.ndarray:
-    """Axes (row, column) of a new figure in finetti's style, which leaves the caller's settings alone."""
-    import matplotlib.pyplot as plt
-
-    with plt.rc_context(STYLE):
-        axes = plt.subplots(rows, columns, figsize=figsize, layout="constrained", squeeze=False, **options)[1]
-        interactive = plt.isinteractive()
-    plt.ion() if interactive else plt.ioff()  # a notebook turns it on with its first figure: later ones need it too
-    for ax in axes.flat:  # ticks are made when drawn, long after the style is gone, so they are told here
-        ax.tick_params(labelsize=9, color=GREY, labelcolor="black")
-    return axes
+def _first(blocks: list[Block], most: int) -> list[Block]:
+    """Scalars first, then of every variable the same number of elements, as far as there is room."""
+    ordered = sorted(blocks, key=lambda block: len(block.labels) > 1)
+    turns = [
+        (len(block.labels) > 1, at, number) for number, block in enumerate(ordered) for at in range(len(block.labels))
+    ]
+    kept = [number for _, _, number in sorted(turns)[:most]]
+    counts = [kept.count(number) for number in range(len(ordered))]
+    return [Block(block.labels[:count], block.draws[..., :count]) for block, count in zip(ordered, counts, strict=True)]
 
 
-def _variables(trace: xr.DataTree) -> dict[str, xr.DataArray]:
-    """Posterior and unconstrained variables by name."""
-    if not isinstance(trace, xr.DataTree) or "posterior" not in trace.children:
-        got = type(trace).__name__
-        raise DataError(f"A plot needs the trace that sampling returned, with a posterior group; got {got}.")
-    groups = [trace.children[g] for g in ("unconstrained_posterior", "posterior") if g in trace.children]
-    return {str(name): array for group in groups for name, array in group.data_vars.items()}
-
-
-def _check_dims(coords: Mapping[str, Any], arrays: Any) -> None:
-    """A misspelt dim would otherwise select everything."""
-    dims = {str(dim) for array in arrays for dim in array.dims}
-    for dim in coords:
-        if dim not in dims:
-            raise unknown_name(dim, sorted(dims), what="dim")
-
-
-def _expand(name: str, variables: Mapping[str, xr.DataArray], coords: Mapping[str, Any]) -> list[Scalar]:
-    """All scalars one name stands for."""
-    if name in variables:
-        return _scalars_of(name, _keep(variables[name], coords))
-    if match := _LOG.fullmatch(name):
-        return [_log(scalar) for scalar in _expand(match[1], variables, coords)]
-    if (match := _INDEXED.fullmatch(name)) and match[1] in variables:
-        return _scalars_of(match[1], _element(name, match[2], _keep(variables[match[1]], coords)))
-    raise unknown_name(name, variables, what="variable")
-
-
-def _keep(array: xr.DataArray, coords: Mapping[str, Any]) -> xr.DataArray:
-    """The part of a variable that coords ask for; its dims stay, as they carry the labels."""
-    for dim, wanted in coords.items():
-        if dim in array.dims:
-            labels = _labels(array, dim)
-            positions = [_position(labels, label, dim) for label in np.atleast_1d(wanted).tolist()]
-            array = array.isel({dim: positions})
-    return array
-
-
-def _element(name: str, index: str, array: xr.DataArray) -> xr.DataArray:
-    """The one element an index such as "0" or "Choate, 1" means."""
-    dims, parts = array.dims[2:], [part.strip() for part in index.split(",")]
-    if len(parts) != len(dims):
-        raise DataError(f"{name!r} has {len(parts)} indices, but the variable has {len(dims)} dims: {dims}.")
-    positions = [_position(_labels(array, dim), part, dim) for dim, part in zip(dims, parts, strict=True)]
-    return array.isel({dim: [at] for dim, at in zip(dims, positions, strict=True)})
-
-
-def _position(labels: list[str], wanted: Any, dim: Hashable) -> int:
-    """Where a label stands; failing that, an integer is a position."""
-    text = str(wanted)
-    if text in labels:
-        return labels.index(text)
-    if re.fullmatch(r"\d+", text) and int(text) < len(labels):
-        return int(text)
-    raise unknown_name(text, labels, what=f"label of dim {dim!r}")
-
-
-def _labels(array: xr.DataArray, dim: Hashable) -> list[str]:
-    """The labels of a dim as text."""
-    return [str(label) for label in array[dim].values]
-
-
-def _scalars_of(name: str, array: xr.DataArray) -> list[Scalar]:
-    """Every element of a variable, labelled by its coords."""
-    array = array.transpose("chain", "draw", ...)
-    values = array.values.astype(int) if array.dtype == bool else array.values
-    places = product(*(enumerate(_labels(array, dim)) for dim in array.dims[2:]))
-    found = []
-    for place in places:
-        index = f"[{', '.join(label for _, label in place)}]" if place else ""
-        element: tuple[Any, ...] = (..., *(at for at, _ in place))
-        draws = values[element]
-        found.append(Scalar(_UNCONSTRAINED_LOG.sub(r"log(\1\2)", name + index), draws))
+def _scalars(block: Block) -> list[Scalar]:
+    """A block one by one; booleans as numbers, and nothing that cannot be drawn."""
+    draws = block.draws.astype(int) if block.draws.dtype == bool else block.draws
+    found = [Scalar(label, draws[..., at]) for at, label in enumerate(block.labels)]
+    for scalar in found:
+        if bad := int((~np.isfinite(scalar.draws)).sum()):
+            raise DataError(f"{scalar.label}: {bad} of {scalar.draws.size} draws are not finite; leave it out.")
     return found
-
-
-def _log(scalar: Scalar) -> Scalar:
-    """The logarithm of a scalar."""
-    if scalar.draws.min() <= 0:
-        raise DataError(f"log({scalar.label}) needs positive draws; the least is {scalar.draws.min():.3g}.")
-    return replace(scalar, label=f"log({scalar.label})", draws=np.log(scalar.draws))

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finetti.diagnostics.labels import listed
+from finetti.diagnostics.options import CI_PROB, inside, number, switch
 from finetti.errors import DataError
-from finetti.plots.common import BLUE, GREY, Scalar, chain_colors, new_axes, require_few, scalars
+from finetti.plots.axes import given_axes, new_axes, say
+from finetti.plots.common import BLUE, GREY, Limit, Scalar, chain_colors, choose
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_ROW_INCHES, _MARGIN_INCHES, _MOST_ROWS = 0.3, 0.9, 300
+    from finetti.diagnostics.selection import Names
+
+_ROW_INCHES, _MARGIN_INCHES = 0.3, 0.9
+_LIMIT = Limit(300, what="A forest plot", unit="rows", example="['mu', 'theta[0]']")
 
 
 def plot_forest(
     trace: xr.DataTree,
-    var_names: str | Sequence[str] | None = None,
+    var_names: Names = None,
     *,
-    ci_probs: tuple[float, float] = (0.5, 0.94),
+    ci_probs: tuple[float, float] = (0.5, CI_PROB),
     combined: bool = True,
     coords: Mapping[str, Any] | None = None,
     reference: float | None = None,
@@ -33,7 +39,9 @@ def plot_forest(
 
     Args:
         trace: what sampling returned; posterior variables with axes (chain, draw, ...).
-        var_names: "theta" (all elements), "theta[Choate]", "theta[0]", "log(tau)", "tau_log__"; None for all.
+        var_names: a name, or a list, tuple or set of names: "theta" (all elements), "theta[Choate]", "theta[0]",
+            "log(tau)", "tau_log__"; "~theta" leaves out. By default all but
+            rows that say nothing (`summary`), up to 300.
         ci_probs: probabilities of the inner (thick) and the outer (thin) interval, between equal tails.
         combined: the chains together, or each chain in its own colour.
         coords: dim -> label or labels to show.
@@ -47,7 +55,7 @@ def plot_forest(
 
     Raises:
         UnknownNameError: a name, dim or label that is not in the trace.
-        DataError: probabilities not in 0 < inner < outer < 1, too many rows, draws that are not finite.
+        DataError: probabilities not in 0 < inner < outer < 1, too many rows asked for, draws that are not finite.
 
     Example:
         >>> import numpy as np
@@ -57,19 +65,36 @@ def plot_forest(
         >>> len(axes.get_yticklabels())
         8
     """
-    if len(ci_probs) != 2 or not 0 < ci_probs[0] < ci_probs[1] < 1:
-        raise DataError(f"ci_probs must be two probabilities, the inner one smaller; got {ci_probs}.")
-    rows = scalars(trace, var_names, coords=coords)
-    require_few(len(rows), _MOST_ROWS, what="A forest plot", unit="rows", example="['mu', 'theta[0]']")
+    probs, combined = _checked(ci_probs), switch(combined, name="combined")
+    if reference is not None and number(reference) is None:
+        raise DataError(f"reference is a number to mark, such as 0; got {reference!r}.")
+    chosen = choose(trace, var_names, coords=coords, limit=_LIMIT)
+    rows, own = chosen.scalars, ax is None
     if ax is None:
-        ax = new_axes(figsize=figsize or _size(len(rows), 1 if combined else len(rows[0].draws)))[0, 0]
+        size = _size(len(rows), 1 if combined else len(rows[0].draws)) if figsize is None else figsize
+        ax = new_axes(figsize=size)[0, 0]
+    ax = given_axes(ax, (), what="The rows of a forest")
     for y, scalar in enumerate(rows):
-        _draw_row(ax, y, scalar, ci_probs=ci_probs, combined=combined)
+        _draw_row(ax, y, scalar, ci_probs=probs, combined=combined)
     _finish(ax, [row.label for row in rows], reference=reference)
-    ax.set_xlabel(xlabel or "median, {:.4g}% and {:.4g}% intervals".format(*(100 * p for p in ci_probs)))
+    say(chosen.note, ax, own=own)
+    ax.set_xlabel(
+        xlabel if xlabel is not None else "median, {:.4g}% and {:.4g}% intervals".format(*(100 * p for p in probs))
+    )
     if not combined:
         _name_chains(ax, len(rows[0].draws))
     return ax
+
+
+def _checked(ci_probs: Any) -> tuple[float, float]:
+    """The inner and the outer probability."""
+    pair = listed(ci_probs) or []
+    if len(pair) != 2:
+        raise DataError(f"ci_probs takes two probabilities, such as (0.5, {CI_PROB}); got {ci_probs!r}.")
+    inner, outer = (inside(prob, name="each of ci_probs") for prob in pair)
+    if inner >= outer:
+        raise DataError(f"ci_probs takes the inner probability first, which is smaller; got {ci_probs!r}.")
+    return inner, outer
 
 
 def _size(rows: int, lines: int) -> tuple[float, float]:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finetti.diagnostics.options import switch
 from finetti.errors import DataError
-from finetti.plots.common import BLUE, VERMILION, Scalar, divergent, new_axes, require_few, scalars
+from finetti.plots.axes import given_axes, new_axes, say
+from finetti.plots.common import BLUE, VERMILION, Limit, Scalar, choose, divergent
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_MOST_SCALARS = 8
-_EXAMPLE = "['theta[0]', 'log(tau)']"
+    from finetti.diagnostics.selection import Names
+
+_LIMIT = Limit(8, what="A pair plot", unit="scalars", example="['theta[0]', 'log(tau)']")
 
 
 def plot_pair(
     trace: xr.DataTree,
-    var_names: Sequence[str] | None = None,
+    var_names: Names = None,
     *,
     divergences: bool = True,
     coords: Mapping[str, Any] | None = None,
@@ -34,7 +37,9 @@ def plot_pair(
 
     Args:
         trace: what sampling returned; posterior variables with axes (chain, draw, ...).
-        var_names: "theta" (all elements), "theta[Choate]", "theta[0]", "log(tau)", "tau_log__"; None for all.
+        var_names: a name, or a list, tuple or set of names: "theta" (all elements), "theta[Choate]", "theta[0]",
+            "log(tau)", "tau_log__"; "~theta" leaves out. By default what fits:
+            scalars first, then the first elements, without rows that say nothing (`summary`).
             With two scalars the first is horizontal, the second vertical.
         divergences: mark the draws whose trajectory diverged.
         coords: dim -> label or labels to show.
@@ -47,7 +52,7 @@ def plot_pair(
 
     Raises:
         UnknownNameError: a name, dim or label that is not in the trace.
-        DataError: one scalar or more than 8, `ax` of another shape, draws that are not finite.
+        DataError: one scalar, more than 8 asked for, `ax` of another shape, draws that are not finite.
 
     Example:
         >>> import numpy as np
@@ -58,21 +63,21 @@ def plot_pair(
         >>> axes.get_xlabel(), axes.get_ylabel()
         ('theta[0]', 'log(tau)')
     """
-    chosen = scalars(trace, var_names, coords=coords)
-    if len(chosen) < 2:
-        raise DataError(f"A pair plot needs two scalars, such as {_EXAMPLE}; got {chosen[0].label!r} alone.")
-    require_few(len(chosen), _MOST_SCALARS, what="A pair plot", unit="scalars", example=_EXAMPLE)
-    marked = divergent(trace) if divergences else None
-    draw = _single if len(chosen) == 2 else _grid
-    return draw(chosen, marked, ax=ax, figsize=figsize)
+    chosen = choose(trace, var_names, coords=coords, limit=_LIMIT)
+    shown = chosen.scalars
+    if len(shown) < 2:
+        raise DataError(f"A pair plot needs two scalars, such as {_LIMIT.example}; got {shown[0].label!r} alone.")
+    marked = divergent(chosen.trace) if switch(divergences, name="divergences") else None
+    axes = (_single if len(shown) == 2 else _grid)(shown, marked, ax=ax, figsize=figsize)
+    say(chosen.note, axes, own=ax is None)
+    return axes
 
 
 def _single(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Any, figsize: Any) -> Axes:
     """Two scalars on one pair of axes."""
     if ax is None:
-        ax = new_axes(figsize=figsize or (6.4, 4.8))[0, 0]
-    if np.ndim(ax):
-        raise DataError(f"Two scalars need one ax; got an array of shape {np.shape(ax)}.")
+        ax = new_axes(figsize=(6.4, 4.8) if figsize is None else figsize)[0, 0]
+    ax = given_axes(ax, (), what="Two scalars")
     x, y = chosen
     _scatter(ax, x, y, marked, size=12)
     ax.set(xlabel=x.label, ylabel=y.label)
@@ -85,10 +90,9 @@ def _single(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Any, figsize
 def _grid(chosen: list[Scalar], marked: np.ndarray | None, *, ax: Any, figsize: Any) -> np.ndarray:
     """Lower triangle of scatter plots with histograms on the diagonal."""
     count = len(chosen)
-    size = figsize or (1.2 + 1.7 * count,) * 2
-    axes: np.ndarray = new_axes(count, count, figsize=size, sharex="col") if ax is None else ax
-    if np.shape(axes) != (count, count):
-        raise DataError(f"{count} scalars need ax of shape ({count}, {count}); got {np.shape(axes)}.")
+    size = (1.2 + 1.7 * count,) * 2 if figsize is None else figsize
+    new = new_axes(count, count, figsize=size, sharex="col") if ax is None else ax
+    axes: np.ndarray = given_axes(new, (count, count), what=f"{count} scalars")
     for (row, column), panel in np.ndenumerate(axes):
         _cell(panel, chosen, row, column, marked)
     if marked is not None:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from finetti.errors import DataError
-from finetti.plots.common import GREY, Scalar, chain_colors, divergent, new_axes, require_few, scalars
+from finetti.diagnostics.options import one_of, switch
+from finetti.plots.axes import given_axes, new_axes, say
+from finetti.plots.common import GREY, Limit, Scalar, chain_colors, choose, divergent
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
-_MOST_ROWS = 40
+    from finetti.diagnostics.selection import Names
+
+_LIMIT = Limit(40, what="A trace plot", unit="rows", example="['mu', 'theta[0]']")
 _GRID_POINTS = 512
 _RANK_BINS = 20
 _MOST_STEPS = 100  # integers that spread wider read better as a density
@@ -22,7 +25,7 @@ _MOST_STEPS = 100  # integers that spread wider read better as a density
 
 def plot_trace(
     trace: xr.DataTree,
-    var_names: str | Sequence[str] | None = None,
+    var_names: Names = None,
     *,
     kind: Literal["trace", "rank"] = "trace",
     divergences: bool = True,
@@ -37,7 +40,9 @@ def plot_trace(
 
     Args:
         trace: what sampling returned; posterior variables with axes (chain, draw, ...).
-        var_names: "theta" (all elements), "theta[Choate]", "theta[0]", "log(tau)", "tau_log__"; None for all.
+        var_names: a name, or a list, tuple or set of names: "theta" (all elements), "theta[Choate]", "theta[0]",
+            "log(tau)", "tau_log__"; "~theta" leaves out. By default what fits:
+            scalars first, then the first elements, without rows that say nothing (`summary`).
         kind: "trace" for draws in the order drawn; "rank" for histograms of their ranks over all chains.
         divergences: mark divergent draws by ticks under both panels.
         coords: dim -> label or labels to show.
@@ -49,7 +54,7 @@ def plot_trace(
 
     Raises:
         UnknownNameError: a name, dim or label that is not in the trace.
-        DataError: unknown kind, too many rows, `ax` of another shape, draws that are not finite.
+        DataError: unknown kind, too many rows asked for, `ax` of another shape, draws that are not finite.
 
     Example:
         >>> import numpy as np
@@ -58,24 +63,23 @@ def plot_trace(
         >>> plot_trace(build_trace(groups={"posterior": {"mu": mu}}), kind="rank").shape
         (1, 2)
     """
-    if kind not in ("trace", "rank"):
-        raise DataError(f"kind must be 'trace' or 'rank'; got {kind!r}.")
-    rows = scalars(trace, var_names, coords=coords)
-    require_few(len(rows), _MOST_ROWS, what="A trace plot", unit="rows", example="['mu', 'theta[0]']")
-    marked = divergent(trace) if divergences else None
-    axes = np.atleast_2d(ax) if ax is not None else _two_columns(len(rows), figsize)
-    if axes.shape != (len(rows), 2):
-        raise DataError(f"{len(rows)} scalars need ax of shape ({len(rows)}, 2); got {axes.shape}.")
+    one_of(kind, ("trace", "rank"), name="kind")
+    chosen = choose(trace, var_names, coords=coords, limit=_LIMIT)
+    rows = chosen.scalars
+    marked = divergent(chosen.trace) if switch(divergences, name="divergences") else None
+    new = _two_columns(len(rows), figsize) if ax is None else ax
+    axes: np.ndarray = given_axes(new, (len(rows), 2), what=f"{len(rows)} scalars")
     for (left, right), scalar in zip(axes, rows, strict=True):
         _draw_densities(left, scalar, marked)
         (_draw_course if kind == "trace" else _draw_ranks)(right, scalar, marked)
+    say(chosen.note, axes, own=ax is None)
     axes[-1, 1].set_xlabel("draw" if kind == "trace" else "rank among the draws of all chains")
     return axes
 
 
 def _two_columns(rows: int, figsize: tuple[float, float] | None) -> np.ndarray:
     """Axes (row, 2) of a new figure, the right ones wider."""
-    return new_axes(rows, 2, figsize=figsize or (9, 0.5 + 1.5 * rows), width_ratios=(2, 3))
+    return new_axes(rows, 2, figsize=(9, 0.5 + 1.5 * rows) if figsize is None else figsize, width_ratios=(2, 3))
 
 
 def _draw_densities(ax: Axes, scalar: Scalar, marked: np.ndarray | None) -> None:

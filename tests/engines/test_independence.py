@@ -27,6 +27,7 @@ from finetti.engines.independence.proposal import (
     fitted_proposal,
     unmapped,
 )
+from finetti.engines.modes import modes_from
 from finetti.geometry.plan import plan
 
 LEVEL = 1e-6
@@ -131,7 +132,7 @@ def skewed(points):
 
 
 def test_a_fit_to_a_skewed_law_resembles_it():
-    fit = fitted_proposal(skewed, np.zeros((1, 3)), np.random.default_rng(0))
+    fit = fitted_proposal(skewed, modes_from(skewed, np.zeros((1, 3))), np.random.default_rng(0))
     points = fit.proposal.draw(20_000, np.random.default_rng(1))
     log_weight = skewed(points) - fit.proposal.log_density(points)
     assert efficiency_of(log_weight) > 0.85
@@ -145,7 +146,8 @@ def test_both_modes_of_a_law_are_proposed():
         squares = [((points - center) ** 2).sum(axis=1) for center in ([-4.0, 0.0, 0.0], [4.0, 1.0, 0.0])]
         return np.logaddexp(*(-0.5 * square for square in squares))
 
-    fit = fitted_proposal(two, np.array([[-3.0, 0.0, 0.0], [3.0, 0.0, 0.0]]), np.random.default_rng(0))
+    modes = modes_from(two, np.array([[-3.0, 0.0, 0.0], [3.0, 0.0, 0.0]]))
+    fit = fitted_proposal(two, modes, np.random.default_rng(0))
     assert fit.efficiency > 0.8
     share = (fit.proposal.draw(10_000, np.random.default_rng(0))[:, 0] > 0).mean()
     assert 0.4 < share < 0.6
@@ -155,7 +157,7 @@ def test_a_law_without_a_mode_in_reach_has_no_fit():
     def nowhere(points):
         return np.full(len(points), -np.inf)
 
-    assert fitted_proposal(nowhere, np.zeros((2, 3)), np.random.default_rng(0)) is None
+    assert fitted_proposal(nowhere, modes_from(nowhere, np.zeros((2, 3))), np.random.default_rng(0)) is None
 
 
 @pytest.mark.parametrize(
@@ -171,7 +173,7 @@ def test_a_law_without_a_mode_in_reach_has_no_fit():
 )
 def test_nothing_odd_is_proposed_for_odd_laws(log_density, recwarn):
     """None, or a fit that says it is poor; the last is a law like any other."""
-    fit = fitted_proposal(log_density, np.full((2, 3), 0.3), np.random.default_rng(0))
+    fit = fitted_proposal(log_density, modes_from(log_density, np.full((2, 3), 0.3)), np.random.default_rng(0))
     assert fit is None or not fit.efficiency >= chains.EFFICIENCY or log_density(np.ones((1, 3)))[0] < -20
     assert not recwarn.list
 

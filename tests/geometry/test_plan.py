@@ -138,7 +138,7 @@ def test_what_was_done_is_kept_with_the_draws():
     trace = pm.sample(50, chains=2, model=schools(), random_seed=1, progressbar=False)
     lines = trace.attrs["geometry"].splitlines()
     assert lines[0].startswith("mu ") and "integrated out" in lines[0]
-    assert "on a grid" in lines[1] and "engine: quadrature" in lines and "evaluations on a grid" in lines[-1]
+    assert "on a grid" in lines[1] and "engine: quadrature" in lines and "evaluations; a grid" in lines[-1]
 
 
 def test_a_block_too_dense_gives_up_its_largest_member_and_says_so():

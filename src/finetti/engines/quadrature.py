@@ -19,6 +19,7 @@ from finetti.engines.batches import Counting, Evaluate, TooMany
 from finetti.engines.cells import Cells, coarsest, cut, joined, one_cell, refined
 from finetti.engines.patches import Patches, patches_of, seen_by
 from finetti.engines.search import Found, modes_among
+from finetti.engines.walks import WALKERS, walked
 
 BOUND = 1e-3  # share of the mass above the envelope
 TOLERANCES = (0.1, 0.02, 0.004)  # share that interpolation from every second node may miss, one after the other
@@ -31,8 +32,7 @@ SEEN_DROP = 25.0  # log density below the highest at which a point that was seen
 ROUGH = 0.25  # share by which a point may exceed what the grid says of it
 UNSEEN = 0.02  # share of all mass that may be where points exceed that, were cells as high all over as there
 NEAR_TOP = 3.0  # log density below the highest point, of those whose spread stands in for a mode
-WALKS, WALKERS, STEPS = 5, 128, 32  # rounds of walks from the grid's draws, in each round, and steps of each
-SIZES = (-3.0, 0.5)  # of the steps, powers of ten, in units of the grid's axes
+WALKS = 5  # rounds of walks from the grid's draws
 JUDGED = 2000  # draws by which an envelope is judged
 
 
@@ -134,11 +134,11 @@ def _over(count: Counting, found: Found, rng: np.random.Generator) -> Grid | Non
         grid = _finest(count, origin, turn, known, values, rng)
         if grid is None or not grid.good:
             return grid
-        walked, walked_values = _walked(grid, rng)
-        missed = grid.misses(walked, walked_values)
+        tried, tried_values, _, _ = walked(count, *grid.draw(WALKERS, rng), turn, rng)
+        missed = grid.misses(tried, tried_values)
         if not missed.any():
             return grid
-        known, values = np.concatenate([known, walked[missed]]), np.concatenate([values, walked_values[missed]])
+        known, values = np.concatenate([known, tried[missed]]), np.concatenate([values, tried_values[missed]])
     return None
 
 
@@ -157,24 +157,6 @@ def _finest(
         if grid.good:
             break
     return grid
-
-
-def _walked(grid: Grid, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Points (point, coordinate) that random walks try from draws of the grid, and their log densities.
-
-    Steps are of all sizes. Where the grid has missed a part, say a ridge too narrow for its cells, they lead into it.
-    """
-    place, value = grid.draw(WALKERS, rng)
-    tried, seen = [], []
-    for _ in range(STEPS):
-        size = 10.0 ** rng.uniform(*SIZES, (WALKERS, 1))
-        new = place + size * rng.standard_normal(place.shape) @ grid.turn.T
-        there = grid.evaluate(new)
-        taken = np.log(rng.random(WALKERS)) < there - value
-        place, value = np.where(taken[:, None], new, place), np.where(taken, there, value)
-        tried.append(new)
-        seen.append(there)
-    return np.concatenate(tried), np.concatenate(seen)
 
 
 def _at(

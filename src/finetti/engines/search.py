@@ -85,7 +85,7 @@ def modes_among(
         bounded: see `Found`.
         known: modes found before.
     """
-    values = evaluate(points)
+    values = evaluate(points) if len(points) else np.zeros(0)
     seen = np.isfinite(values)
     points, values = points[seen], values[seen]
     modes = list(known or [])

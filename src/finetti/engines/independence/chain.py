@@ -20,13 +20,16 @@ from finetti.engines.batches import Batches, Counting, Evaluate
 from finetti.engines.drawn import Drawn
 from finetti.engines.independence.proposal import ROUNDS, Fit, fitted_proposal, pilot_size
 from finetti.engines.progress import Shown, progress
+from finetti.engines.scatter import spread
+from finetti.engines.search import LOW, Found, modes_among, search
 from finetti.engines.start import start_points
+from finetti.engines.walks import WALKERS, walked
 from finetti.geometry.plan import BY_PROPOSALS
 
 EFFICIENCY = 0.6  # of the proposals, at least
 HEAVIEST = 50.0  # weight in the first block at most, over the mean weight
 WORK = 150_000_000  # numbers touched by the evaluations of the fit, at most
-STARTS, SPREAD, DOZEN = 4, 3.0, 12  # points from which modes are looked for, how far apart, and tried for each
+CHECKS, LOST = 3, 0.02  # rounds of looking for modes the fit misses; share of walks that may end where it seldom goes
 UNKEPT = 20  # transitions of each chain before its first draw, at least
 BLOCK = 1000  # draws of each chain between two moments at which Ctrl-C loses nothing
 CHEAP = 50_000_000  # numbers touched by as many evaluations as there are draws, up to which two are made for each draw
@@ -55,8 +58,10 @@ def draw_independently(
         return None
     began = time.perf_counter()
     count = Counting(evaluate)
-    fit = fitted_proposal(count, _starts(density, count, rng), rng)
-    if fit is None or not fit.efficiency >= EFFICIENCY:
+    (start, _), = start_points(density, [rng], None)  # fmt: skip
+    found = search(density, count, start, rng, width=evaluate.width)
+    fit, found, checked = _checked_fit(density, count, found, rng)
+    if fit is None:
         return None
     each = 2 if len(seeds) * draws * evaluate.width <= CHEAP else 1
     walk = _Walk(fit, count, [np.random.default_rng(seed) for seed in seeds], each)
@@ -73,24 +78,63 @@ def draw_independently(
         "proposal_efficiency": fit.efficiency,
         "evaluations": count.evaluations,
         "interrupted": interrupted,
-    }
+        "check_points": checked,
+    } | found.told()
     statistics = {"lp": lp, "acceptance_rate": acceptance, "diverging": np.zeros(lp.shape, bool)}
-    return Drawn(position, statistics, facts, (_told(fit, count.evaluations, acceptance),))
+    told = _told(fit, count.evaluations, acceptance, found, checked)
+    return Drawn(position, statistics, facts, (told,))
 
 
-def _told(fit: Fit, evaluations: int, acceptance: np.ndarray) -> str:
+def _told(fit: Fit, evaluations: int, acceptance: np.ndarray, found: Found, checked: int) -> str:
+    modes = "1 mode" if found.peaks == 1 else f"{found.peaks} modes"
     return (
-        f"{evaluations:,} evaluations; proposals come from a distribution fitted to the posterior, whose draws, "
-        f"weighted, are worth {fit.efficiency:.0%} of its own; {acceptance.mean():.0%} were accepted"
+        f"{evaluations:,} evaluations; proposals come from a distribution fitted to the posterior around {modes}, "
+        f"whose draws, weighted, are worth {fit.efficiency:.0%} of its own; {acceptance.mean():.0%} were accepted; "
+        f"{checked:,} points not used for the fit show nothing that it misses"
     )
 
 
-def _starts(density: Density, evaluate: Evaluate, rng: np.random.Generator) -> np.ndarray:
-    """The first start of a chain, and others around it: of each dozen the best, for a climb from nowhere is long."""
-    (first, _), = start_points(density, [rng], None)  # fmt: skip
-    tried = first + SPREAD * rng.normal(size=(STARTS - 1, DOZEN, density.size))
-    values = evaluate(tried.reshape(-1, density.size)).reshape(STARTS - 1, DOZEN)
-    return np.concatenate([first[None], tried[np.arange(STARTS - 1), values.argmax(axis=1)]])
+def _checked_fit(
+    density: Density, count: Counting, found: Found, rng: np.random.Generator
+) -> tuple[Fit | None, Found, int]:
+    """A fit that points not used for it agree with, what was found, and how many such points there were."""
+    for _ in range(CHECKS):
+        fit = fitted_proposal(count, found.modes, rng)
+        if fit is None or not fit.efficiency >= EFFICIENCY:
+            break
+        fresh = spread(density, len(found.points) // 2, rng)
+        more = modes_among(count, fresh[_missed(fit, fresh, count(fresh))], known=found.modes)
+        if len(more.modes) == len(found.modes):
+            walks = walked(count, *_resampled(fit, rng), _root(fit.points), rng)
+            lost = _missed(fit, walks.ends, walks.end_values).mean()
+            return (fit, found, len(fresh) + len(walks.tried)) if lost <= LOST else (None, found, 0)
+        found = found._replace(modes=more.modes)
+    return None, found, 0
+
+
+def _missed(fit: Fit, points: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(point,) whether the fit proposes places of high density far too seldom."""
+    if not len(points):
+        return np.zeros(0, bool)
+    usual = fit.values - fit.proposal.log_density(fit.points)
+    typical = usual.max() + np.log(np.exp(usual - usual.max()).mean())
+    with np.errstate(all="ignore"):
+        weight = values - fit.proposal.log_density(points)
+    return (values > fit.values.max() - LOW) & (weight > typical + np.log(HEAVIEST))
+
+
+def _resampled(fit: Fit, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Draws from the posterior, about: the fit's own, by their weights, and their log densities."""
+    weight = fit.values - fit.proposal.log_density(fit.points)
+    share = np.exp(weight - weight.max())
+    chosen = rng.choice(len(fit.points), WALKERS, p=share / share.sum())
+    return fit.points[chosen], fit.values[chosen]
+
+
+def _root(points: np.ndarray) -> np.ndarray:
+    """A factor of their covariance, with a little more in directions they have none of."""
+    covariance = np.cov(points.T)
+    return np.linalg.cholesky(covariance + 1e-9 * np.trace(covariance) * np.eye(len(covariance)))
 
 
 class Steps(NamedTuple):

@@ -18,7 +18,7 @@ import numpy as np
 
 from finetti.engines.batches import Evaluate
 from finetti.engines.independence.mixture import Mixture, fitted, joined, log_of_sum, one
-from finetti.engines.modes import Mode, modes_from
+from finetti.engines.modes import Mode
 
 ROUNDS = 5
 GOOD = 0.9  # efficiency at which no better distribution is looked for
@@ -113,29 +113,26 @@ class Fit:
     efficiency: float
 
 
-def fitted_proposal(evaluate: Evaluate, starts: np.ndarray, rng: np.random.Generator) -> Fit | None:
-    """A distribution that resembles the one a log density belongs to; None where no mode, or no width, is found.
+def fitted_proposal(evaluate: Evaluate, modes: list[Mode], rng: np.random.Generator) -> Fit | None:
+    """A distribution that resembles the one a log density belongs to; None where there is no mode, or no width.
 
     Args:
         evaluate: (point, coordinate) -> log density (point,), -inf where it is not finite.
-        starts: (start, coordinate) where to look for modes.
+        modes: of the log density, the highest first.
         rng: source of random numbers.
     """
     try:
         with np.errstate(all="ignore"):
-            return _fitted(evaluate, starts, rng)
+            return _fitted(evaluate, modes, rng) if modes else None
     except np.linalg.LinAlgError:  # all weight on one point
         return None
 
 
-def _fitted(evaluate: Evaluate, starts: np.ndarray, rng: np.random.Generator) -> Fit | None:
-    modes = modes_from(evaluate, starts)
-    if not modes:
-        return None
+def _fitted(evaluate: Evaluate, modes: list[Mode], rng: np.random.Generator) -> Fit:
     proposal = _around(modes)
     pool = _Pool([], [], [])
     for number in range(ROUNDS):
-        points = proposal.draw(pilot_size(starts.shape[1]), rng)
+        points = proposal.draw(pilot_size(len(modes[0].place)), rng)
         values = evaluate(points)
         efficiency = efficiency_of(values - proposal.log_density(points))
         if efficiency > GOOD or not efficiency > 0.0 or number == ROUNDS - 1:

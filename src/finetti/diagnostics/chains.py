@@ -1,0 +1,297 @@
+"""What the draws themselves tell of the chains: whether they are finite, agree, and are worth enough draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import NormalDist
+
+import numpy as np
+import xarray as xr
+
+from finetti.diagnostics.convergence import ess_bulk_of, ess_tail_of, rhat_of
+from finetti.diagnostics.draws import MIN_DRAWS, Draws, per_scalar
+from finetti.diagnostics.findings import PAPER, Finding, Kind, Severity, listed, number
+from finetti.diagnostics.sampler import Run
+from finetti.diagnostics.screening import badness, extremes, is_constant, worst
+
+MAX_R_HAT, MIN_ESS = 1.01, 100  # the paper's limits; ESS for each chain
+BY_CHANCE = 0.01  # chance that independent draws exceed the limit of R-hat in some scalar, at most
+BAD_R_HAT = 1.1  # from here on the chains have not found each other
+EXACTLY = 2**17  # draws whose R-hat and ESS are computed exactly, in milliseconds
+AT_LEAST = 2  # scalars so in any case
+APART, STILL = 2.0, 0.5  # standard deviations of a chain: between modes on either side, and between its halves at most
+HUGE, LARGE = 1e10, 1e5  # numbers that no start is near to
+ELSEWHERE, UNEVEN = 0.25, 100.0  # of draws that ran away: chains' distance by their size; ratio of half chains' spreads
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Scalars looked at closely, with R-hat and ESS of each.
+
+    Args:
+        names: of the scalars, such as theta[Choate].
+        draws: (scalar, chain, draw).
+        r_hat: (scalar), NaN for one chain.
+        ess_bulk: (scalar).
+        ess_tail: (scalar).
+        of: how many scalars there are that vary; these are the worst of them by cheap measures.
+    """
+
+    names: tuple[str, ...]
+    draws: np.ndarray
+    r_hat: np.ndarray
+    ess_bulk: np.ndarray
+    ess_tail: np.ndarray
+    of: int
+
+    @cached_property
+    def middles(self) -> np.ndarray:
+        """Mean of each chain (scalar, chain)."""
+        return self.draws.mean(axis=-1)
+
+    @cached_property
+    def spreads(self) -> np.ndarray:
+        """Standard deviation of each chain (scalar, chain)."""
+        return self.draws.std(axis=-1)
+
+    @cached_property
+    def still(self) -> np.ndarray:
+        """Whether every chain (scalar) stays where it is: the means of its halves agree."""
+        first, second = np.moveaxis(_halves(self.draws).mean(axis=-1).reshape(*self.middles.shape, 2), -1, 0)
+        return np.all(np.abs(first - second) <= STILL * self.spreads, axis=1)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def ess(self) -> np.ndarray:
+        """The smaller of both effective sizes (scalar)."""
+        return np.fmin(self.ess_bulk, self.ess_tail)
+
+    def named(self, which: np.ndarray, by: np.ndarray) -> tuple[str, ...]:
+        """Names of the scalars chosen, those with the largest `by` first."""
+        return tuple(self.names[at] for at in np.argsort(-by, kind="stable") if which[at])
+
+
+def findings_of_draws(arrays: Sequence[xr.DataArray], run: Run) -> tuple[list[Finding], Measured | None]:
+    """What the draws tell, and of which scalars; none are measured where draws are independent or too few.
+
+    Args:
+        arrays: variables (chain, draw, *shape) of numbers.
+        run: how they were drawn.
+    """
+    ends = [extremes(_scalars(array)) for array in arrays]
+    finite = [np.isfinite(low) & np.isfinite(high) for low, high in ends]
+    found = _not_finite(arrays, finite)
+    if not run.has_chain:
+        return found, None
+    if arrays[0].sizes["draw"] < MIN_DRAWS:
+        return [*found, _few_draws(arrays[0].sizes["draw"])], None
+    with np.errstate(all="ignore"):
+        varies = [ok & ~is_constant(*both) for ok, both in zip(finite, ends, strict=True)]
+        measured = _measured(arrays, [np.flatnonzero(each) for each in varies])
+        if len(measured):
+            place = _undetermined(measured) or _modes(measured)
+            others = (_disagreement(measured, run), _effective_size(measured, run), _one_chain(measured))
+            found += [finding for finding in (place, *others) if finding]
+    return found, measured
+
+
+def r_hat_limit(*, chains: int, draws: int, scalars: int) -> float:
+    """The limit of R-hat: 1.01, or more where chance alone exceeds that.
+
+    For independent normal draws, half chains' means vary by chi-squared over their number: with 4 chains of 1,000 draws
+    R-hat exceeds 1.01 in one of 1e13 scalars, with 2 chains of 20 in every other.
+
+    Args:
+        chains: their number.
+        draws: of each.
+        scalars: among which the largest R-hat is taken.
+
+    Source: Wilson and Hilferty (1931), PNAS 17(12), 684-688, for the quantile of chi-squared.
+
+    Example:
+        >>> r_hat_limit(chains=4, draws=1000, scalars=100)
+        1.01
+        >>> round(r_hat_limit(chains=2, draws=20, scalars=3), 2)
+        1.19
+    """
+    half, part = draws // 2, 2 / (9 * (2 * chains - 1))
+    z = -NormalDist().inv_cdf(BY_CHANCE / (2 * scalars))  # twice: the folded R-hat is looked at, too
+    highest = (1 - part + z * part**0.5) ** 3
+    return max(MAX_R_HAT, ((half - 1 + highest) / half) ** 0.5)
+
+
+def _scalars(array: xr.DataArray) -> np.ndarray:
+    """(chain, draw, scalar)."""
+    return array.values.reshape(*array.shape[:2], -1)
+
+
+def _label(array: xr.DataArray, place: int) -> str:
+    """theta[Choate], or theta[0] without coords, of one place in the flattened variable (chain, draw, *shape)."""
+    index = np.unravel_index(place, array.shape[2:])
+    labels = [str(array[dim].values[at]) for dim, at in zip(array.dims[2:], index, strict=True)]
+    return f"{array.name}[{', '.join(labels)}]" if labels else str(array.name)
+
+
+def _measured(arrays: Sequence[xr.DataArray], places: Sequence[np.ndarray]) -> Measured:
+    """The scalars at these places, or the worst of them, measured exactly."""
+    chains, draws = arrays[0].shape[:2]
+    all_places = [(a, at) for a, some in enumerate(places) for at in some.tolist()]
+    most = max(AT_LEAST, EXACTLY // (chains * draws))
+    chosen = range(len(all_places))
+    if len(all_places) > most:
+        measures = [badness(_scalars(array))[:, some] for array, some in zip(arrays, places, strict=True)]
+        chosen = worst(np.concatenate(measures, axis=1), most).tolist()
+    kept = [all_places[at] for at in chosen]
+    values = np.array([_scalars(arrays[a])[..., at] for a, at in kept], dtype=float).reshape(-1, chains, draws)
+    quality = per_scalar(lambda d: np.stack([rhat_of(d), ess_bulk_of(d), ess_tail_of(d)]), np.moveaxis(values, 0, -1))
+    names = tuple(_label(arrays[a], at) for a, at in kept)
+    return Measured(names, values, quality[0], quality[1], quality[2], len(all_places))
+
+
+def _not_finite(arrays: Sequence[xr.DataArray], finite: Sequence[np.ndarray]) -> list[Finding]:
+    """NaN or infinite draws."""
+    places = [(array, at) for array, ok in zip(arrays, finite, strict=True) for at in np.flatnonzero(~ok).tolist()]
+    if not places:
+        return []
+    names = tuple(_label(array, at) for array, at in places)
+    bad = np.any([~np.isfinite(_scalars(array)[..., at]) for array, at in places[:100]], axis=0).sum()
+    return [Finding(
+        kind=Kind.NOT_FINITE, severity=Severity.WRONG, value=float(bad), threshold=0, variables=names,
+        says=f"{number(int(bad), 'draw')} of {listed(names)} {'is' if bad == 1 else 'are'} NaN or infinite.",
+        next_steps=(
+            "look for a logarithm, a division or a power that leaves its domain there",
+            "give every unknown a proper prior",
+            "put data on a scale of order one",
+        ),
+        source="a mean of such draws does not exist",
+    )]  # fmt: skip
+
+
+def _few_draws(draws: int) -> Finding:
+    return Finding(
+        kind=Kind.FEW_DRAWS, severity=Severity.DOUBTFUL, value=draws, threshold=MIN_DRAWS,
+        says=f"{number(draws, 'draw')} of each chain {'is' if draws == 1 else 'are'} too few to judge anything by.",
+        next_steps=("draw more, for instance draws=1000",), source=PAPER,
+    )  # fmt: skip
+
+
+def _undetermined(measured: Measured) -> Finding | None:
+    """Draws that ran away: far from any start, chains as far apart as that, and not at rest."""
+    largest, spreads = np.abs(measured.draws).max(axis=(1, 2)), _halves(measured.draws).std(axis=-1)
+    far_apart = np.ptp(measured.middles, axis=1) > ELSEWHERE * np.abs(measured.middles).max(axis=1)
+    uneven = spreads.max(axis=1) > UNEVEN * spreads.min(axis=1)
+    restless = uneven | ~measured.still | np.isinf(measured.r_hat)
+    ran_away = (measured.r_hat > BAD_R_HAT) & far_apart & ((largest > HUGE) | ((largest > LARGE) & restless))
+    if not ran_away.any():
+        return None
+    names = measured.named(ran_away, largest)
+    return Finding(
+        kind=Kind.UNDETERMINED, severity=Severity.WRONG, value=float(largest.max()), threshold=LARGE, variables=names,
+        says=f"It looks as if neither prior nor data determined {listed(names)}: the draws run away, up to "
+        f"{largest.max():.2g}, each chain elsewhere.",
+        next_steps=(
+            f"give {listed(names)} a proper prior, for instance Normal",
+            "where only a combination of unknowns matters, such as a - b, leave one of them out",
+        ),
+        source="an improper posterior has no draws: Gelman et al. (2013), Bayesian Data Analysis, section 2.8",
+    )  # fmt: skip
+
+
+def _modes(measured: Measured) -> Finding | None:
+    """Chains that stay where they are, in places that don't overlap."""
+    middles, spreads = measured.middles, measured.spreads
+    gaps = np.array([_gap(m, s) for m, s in zip(middles, spreads, strict=True)])
+    apart = (measured.r_hat > BAD_R_HAT) & (gaps > 0) & measured.still & (spreads > 0).all(axis=1)
+    if not apart.any():
+        return None
+    names = measured.named(apart, gaps / spreads.mean(axis=1))
+    first = measured.names.index(names[0])
+    places = ", ".join(f"{value:.3g}" for value in middles[first])
+    return Finding(
+        kind=Kind.MODES, severity=Severity.WRONG, variables=names,
+        value=float(gaps[first] / spreads[first].mean()) + 2 * APART, threshold=2 * APART,
+        says=f"Chains are in different modes of {listed(names)}: their means of {names[0]} are {places}, and none "
+        "leaves its place.",
+        next_steps=(
+            "where elements can change places, as the components of a mixture can (label switching), order them: "
+            "write the second as the first plus a HalfNormal",
+            "otherwise the posterior has several modes, and these draws don't tell how much each weighs",
+        ),
+        source=f"Jasra, Holmes, Stephens (2005), Statistical Science 20, on label switching; means more than "
+        f"{2 * APART:g} standard deviations apart",
+    )  # fmt: skip
+
+
+def _gap(middles: np.ndarray, spreads: np.ndarray) -> float:
+    """The widest gap between chains' intervals of APART standard deviations to either side; negative for none."""
+    order = np.argsort(middles)
+    upper_ends = np.maximum.accumulate((middles + APART * spreads)[order])[:-1]
+    lower_ends = np.minimum.accumulate((middles - APART * spreads)[order][::-1])[::-1][1:]
+    return float((lower_ends - upper_ends).max(initial=-np.inf))
+
+
+def _disagreement(measured: Measured, run: Run) -> Finding | None:
+    """R-hat above its limit."""
+    chains, draws = measured.draws.shape[1:]
+    limit = r_hat_limit(chains=chains, draws=draws, scalars=measured.of)
+    high = measured.r_hat > limit
+    if not high.any():
+        return None
+    names, top = measured.named(high, measured.r_hat), float(np.nanmax(measured.r_hat))
+    chance = f" (with so few draws, chance alone gives up to {limit:.2f})" if limit > MAX_R_HAT else ""
+    return Finding(
+        kind=Kind.R_HAT, severity=Severity.WRONG if top > BAD_R_HAT else Severity.DOUBTFUL,
+        value=top, threshold=limit, variables=names,
+        says=f"Chains disagree on {listed(names)}: R-hat is {_r_hat(top)}, above {limit:.3g}{chance}.",
+        next_steps=(*_more(run), "if that doesn't help, see by plot_trace whether there are several modes"),
+        source=f"{PAPER}, sections 4.1 and 4.2",
+    )  # fmt: skip
+
+
+def _effective_size(measured: Measured, run: Run) -> Finding | None:
+    """ESS below 100 for each chain, in the bulk or in the tails."""
+    least = MIN_ESS * measured.draws.shape[1]
+    low = measured.ess < least
+    if not low.any():
+        return None
+    names, smallest = measured.named(low, -measured.ess), float(np.nanmin(measured.ess))
+    at = int(np.nanargmin(measured.ess))
+    part = "bulk" if measured.ess_bulk[at] <= measured.ess_tail[at] else "tail"
+    return Finding(
+        kind=Kind.ESS, severity=Severity.DOUBTFUL, value=smallest, threshold=least, variables=names,
+        says=f"The draws of {listed(names)} are worth few independent ones: {part} ESS is {smallest:.0f}, below "
+        f"{least:,} ({MIN_ESS} per chain), so that R-hat and the Monte Carlo errors can't be relied on.",
+        next_steps=_more(run), source=f"{PAPER}, sections 3.2 and 4.3",
+    )  # fmt: skip
+
+
+def _one_chain(measured: Measured) -> Finding | None:
+    """Nothing to compare a chain with."""
+    if measured.draws.shape[1] > 1:
+        return None
+    return Finding(
+        kind=Kind.ONE_CHAIN, severity=Severity.DOUBTFUL, value=1, threshold=4,
+        says="There is one chain alone, so whether chains agree (R-hat) can't be told.",
+        next_steps=("sample four chains or more (chains=4)",), source=PAPER,
+    )  # fmt: skip
+
+
+def _more(run: Run) -> tuple[str, ...]:
+    """More draws than there were, and a warmup long enough."""
+    draws = run.draws // run.chains
+    short = run.asked.tuning_steps is not None and run.asked.tuning_steps < 500
+    warmup = f" after a longer warmup (tune=1000 instead of {run.asked.tuning_steps})" if short else ""
+    return (f"draw more, for instance draws={max(1000, 2 * draws)}{warmup}",)
+
+
+def _r_hat(value: float) -> str:
+    return f"{value:.3f}" if value < 1.1 else f"{value:.3g}"
+
+
+def _halves(draws: np.ndarray) -> np.ndarray:
+    """(scalar, chain, draw) -> (scalar, 2 * chain, draw // 2)."""
+    return Draws(draws).halves

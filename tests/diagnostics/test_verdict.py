@@ -115,7 +115,6 @@ def test_constants_and_rounding_are_no_finding():
     corr[..., 1, 1] += 2e-16 * normal(4, 1000, seed=2).round()
     verdict = verdict_of(tree(corr=corr, zero=np.zeros((4, 1000)), flag=np.ones((4, 1000), bool)))
     assert verdict.ok and verdict.quality is not None and verdict.quality.scalars == 2
-    assert verdict_of(tree(zero=np.zeros((4, 1000)))).ok
 
 
 def test_draws_that_run_away():
@@ -125,6 +124,8 @@ def test_draws_that_run_away():
     worst = verdict.findings[0]
     assert worst.kind is Kind.UNDETERMINED and set(worst.variables) == {"a", "b"}
     assert "proper prior" in verdict.line() and "Draw more" not in verdict.line()
+    one = verdict_of(tree(a=1e80 * (1 + normal(1, 1000).cumsum(axis=1))))
+    assert one.findings[0].kind is Kind.UNDETERMINED and "chain elsewhere" not in one.line()
 
 
 @pytest.mark.parametrize("scale", [1e-6, 1.0, 1e8, 1e200])
@@ -138,6 +139,15 @@ def test_units_do_not_matter(scale):
 def test_one_chain_alone():
     verdict = verdict_of(tree(mu=normal(1, 1000)))
     assert [f.kind for f in verdict.findings] == [Kind.ONE_CHAIN] and "chains=4" in verdict.line()
+
+
+def test_chains_that_never_moved():
+    x = normal(4, 1000)
+    x[1] = 0.25
+    verdict = verdict_of(tree(x=x, of_the_model=np.ones((4, 1000))))
+    assert verdict.findings[0].kind is Kind.STUCK and verdict.line().startswith("Chain 1 never moved.")
+    alone = verdict_of(tree(x=np.full((1, 1000), 0.25)))
+    assert [f.kind for f in alone.findings] == [Kind.STUCK, Kind.ONE_CHAIN]
 
 
 def test_three_draws_are_too_few():

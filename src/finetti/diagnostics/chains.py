@@ -3,76 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
 import xarray as xr
 
-from finetti.diagnostics.convergence import ess_bulk_of, ess_tail_of, rhat_of
-from finetti.diagnostics.draws import MIN_DRAWS, Draws, per_scalar
+from finetti.diagnostics.draws import MIN_DRAWS
 from finetti.diagnostics.findings import PAPER, Finding, Kind, Severity, listed, number
+from finetti.diagnostics.measured import Measured, label, measured_of, scalars_of
 from finetti.diagnostics.sampler import Run
-from finetti.diagnostics.screening import badness, extremes, is_constant, worst
+from finetti.diagnostics.screening import extremes, is_constant
 
 MAX_R_HAT, MIN_ESS = 1.01, 100  # the paper's limits; ESS for each chain
 BY_CHANCE = 0.01  # chance that independent draws exceed the limit of R-hat in some scalar, at most
 BAD_R_HAT = 1.1  # from here on the chains have not found each other
-EXACTLY = 2**17  # draws whose R-hat and ESS are computed exactly, in milliseconds
-AT_LEAST = 2  # scalars so in any case
-APART, STILL = 2.0, 0.5  # standard deviations of a chain: between modes on either side, and between its halves at most
+APART = 2.0  # standard deviations of a chain that stay free between modes, on either side
 HUGE, LARGE = 1e10, 1e5  # numbers that no start is near to
 ELSEWHERE, UNEVEN = 0.25, 100.0  # of draws that ran away: chains' distance by their size; ratio of half chains' spreads
-
-
-@dataclass(frozen=True)
-class Measured:
-    """Scalars looked at closely, with R-hat and ESS of each.
-
-    Args:
-        names: of the scalars, such as theta[Choate].
-        draws: (scalar, chain, draw).
-        r_hat: (scalar), NaN for one chain.
-        ess_bulk: (scalar).
-        ess_tail: (scalar).
-        of: how many scalars there are that vary; these are the worst of them by cheap measures.
-    """
-
-    names: tuple[str, ...]
-    draws: np.ndarray
-    r_hat: np.ndarray
-    ess_bulk: np.ndarray
-    ess_tail: np.ndarray
-    of: int
-
-    @cached_property
-    def middles(self) -> np.ndarray:
-        """Mean of each chain (scalar, chain)."""
-        return self.draws.mean(axis=-1)
-
-    @cached_property
-    def spreads(self) -> np.ndarray:
-        """Standard deviation of each chain (scalar, chain)."""
-        return self.draws.std(axis=-1)
-
-    @cached_property
-    def still(self) -> np.ndarray:
-        """Whether every chain (scalar) stays where it is: the means of its halves agree."""
-        first, second = np.moveaxis(_halves(self.draws).mean(axis=-1).reshape(*self.middles.shape, 2), -1, 0)
-        return np.all(np.abs(first - second) <= STILL * self.spreads, axis=1)
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    @property
-    def ess(self) -> np.ndarray:
-        """The smaller of both effective sizes (scalar)."""
-        return np.fmin(self.ess_bulk, self.ess_tail)
-
-    def named(self, which: np.ndarray, by: np.ndarray) -> tuple[str, ...]:
-        """Names of the scalars chosen, those with the largest `by` first."""
-        return tuple(self.names[at] for at in np.argsort(-by, kind="stable") if which[at])
 
 
 def findings_of_draws(arrays: Sequence[xr.DataArray], run: Run) -> tuple[list[Finding], Measured | None]:
@@ -82,7 +29,8 @@ def findings_of_draws(arrays: Sequence[xr.DataArray], run: Run) -> tuple[list[Fi
         arrays: variables (chain, draw, *shape) of numbers.
         run: how they were drawn.
     """
-    ends = [extremes(_scalars(array)) for array in arrays]
+    of_chains = [extremes(scalars_of(array)) for array in arrays]
+    ends = [(low.min(axis=0), high.max(axis=0)) for low, high in of_chains]
     finite = [np.isfinite(low) & np.isfinite(high) for low, high in ends]
     found = _not_finite(arrays, finite)
     if not run.has_chain:
@@ -91,12 +39,13 @@ def findings_of_draws(arrays: Sequence[xr.DataArray], run: Run) -> tuple[list[Fi
         return [*found, _few_draws(arrays[0].sizes["draw"])], None
     with np.errstate(all="ignore"):
         varies = [ok & ~is_constant(*both) for ok, both in zip(finite, ends, strict=True)]
-        measured = _measured(arrays, [np.flatnonzero(each) for each in varies])
+        measured = measured_of(arrays, [np.flatnonzero(each) for each in varies])
         if len(measured):
             place = _undetermined(measured) or _modes(measured)
-            others = (_disagreement(measured, run), _effective_size(measured, run), _one_chain(measured))
-            found += [finding for finding in (place, *others) if finding]
-    return found, measured
+            judged = (place, _disagreement(measured, run), _effective_size(measured, run))
+            found += [finding for finding in judged if finding]
+    moved = np.any([~(low >= high).all(axis=1) for low, high in of_chains], axis=0)
+    return [*found, *_stuck(moved), *_one_chain(run)], measured
 
 
 def r_hat_limit(*, chains: int, draws: int, scalars: int) -> float:
@@ -124,41 +73,13 @@ def r_hat_limit(*, chains: int, draws: int, scalars: int) -> float:
     return max(MAX_R_HAT, ((half - 1 + highest) / half) ** 0.5)
 
 
-def _scalars(array: xr.DataArray) -> np.ndarray:
-    """(chain, draw, scalar)."""
-    return array.values.reshape(*array.shape[:2], -1)
-
-
-def _label(array: xr.DataArray, place: int) -> str:
-    """theta[Choate], or theta[0] without coords, of one place in the flattened variable (chain, draw, *shape)."""
-    index = np.unravel_index(place, array.shape[2:])
-    labels = [str(array[dim].values[at]) for dim, at in zip(array.dims[2:], index, strict=True)]
-    return f"{array.name}[{', '.join(labels)}]" if labels else str(array.name)
-
-
-def _measured(arrays: Sequence[xr.DataArray], places: Sequence[np.ndarray]) -> Measured:
-    """The scalars at these places, or the worst of them, measured exactly."""
-    chains, draws = arrays[0].shape[:2]
-    all_places = [(a, at) for a, some in enumerate(places) for at in some.tolist()]
-    most = max(AT_LEAST, EXACTLY // (chains * draws))
-    chosen = range(len(all_places))
-    if len(all_places) > most:
-        measures = [badness(_scalars(array))[:, some] for array, some in zip(arrays, places, strict=True)]
-        chosen = worst(np.concatenate(measures, axis=1), most).tolist()
-    kept = [all_places[at] for at in chosen]
-    values = np.array([_scalars(arrays[a])[..., at] for a, at in kept], dtype=float).reshape(-1, chains, draws)
-    quality = per_scalar(lambda d: np.stack([rhat_of(d), ess_bulk_of(d), ess_tail_of(d)]), np.moveaxis(values, 0, -1))
-    names = tuple(_label(arrays[a], at) for a, at in kept)
-    return Measured(names, values, quality[0], quality[1], quality[2], len(all_places))
-
-
 def _not_finite(arrays: Sequence[xr.DataArray], finite: Sequence[np.ndarray]) -> list[Finding]:
     """NaN or infinite draws."""
     places = [(array, at) for array, ok in zip(arrays, finite, strict=True) for at in np.flatnonzero(~ok).tolist()]
     if not places:
         return []
-    names = tuple(_label(array, at) for array, at in places)
-    bad = np.any([~np.isfinite(_scalars(array)[..., at]) for array, at in places[:100]], axis=0).sum()
+    names = tuple(label(array, at) for array, at in places)
+    bad = np.any([~np.isfinite(scalars_of(array)[..., at]) for array, at in places[:100]], axis=0).sum()
     return [Finding(
         kind=Kind.NOT_FINITE, severity=Severity.WRONG, value=float(bad), threshold=0, variables=names,
         says=f"{number(int(bad), 'draw')} of {listed(names)} {'is' if bad == 1 else 'are'} NaN or infinite.",
@@ -180,22 +101,28 @@ def _few_draws(draws: int) -> Finding:
 
 
 def _undetermined(measured: Measured) -> Finding | None:
-    """Draws that ran away: far from any start, chains as far apart as that, and not at rest."""
-    largest, spreads = np.abs(measured.draws).max(axis=(1, 2)), _halves(measured.draws).std(axis=-1)
+    """Draws that ran away: far from any start, chains as far apart as that, and not at rest.
+
+    One chain has nothing to be far from; if it does not mix, numbers that are huge must do.
+    """
+    largest, spreads = np.abs(measured.draws).max(axis=(1, 2)), measured.halves.std(axis=-1)
     far_apart = np.ptp(measured.middles, axis=1) > ELSEWHERE * np.abs(measured.middles).max(axis=1)
     uneven = spreads.max(axis=1) > UNEVEN * spreads.min(axis=1)
     restless = uneven | ~measured.still | np.isinf(measured.r_hat)
-    ran_away = (measured.r_hat > BAD_R_HAT) & far_apart & ((largest > HUGE) | ((largest > LARGE) & restless))
+    several = (measured.r_hat > BAD_R_HAT) & far_apart & ((largest > HUGE) | ((largest > LARGE) & restless))
+    alone = np.isnan(measured.r_hat) & (measured.ess < MIN_ESS) & (largest > HUGE)
+    ran_away = several | alone
     if not ran_away.any():
         return None
     names = measured.named(ran_away, largest)
     return Finding(
         kind=Kind.UNDETERMINED, severity=Severity.WRONG, value=float(largest.max()), threshold=LARGE, variables=names,
         says=f"It looks as if neither prior nor data determined {listed(names)}: the draws run away, up to "
-        f"{largest.max():.2g}, each chain elsewhere.",
+        f"{largest.max():.2g}{', each chain elsewhere' if several.any() else ''}.",
         next_steps=(
             f"give {listed(names)} a proper prior, for instance Normal",
             "where only a combination of unknowns matters, such as a - b, leave one of them out",
+            "if all that is as it should be, put data on a scale of order one, and tune and draw more",
         ),
         source="an improper posterior has no draws: Gelman et al. (2013), Bayesian Data Analysis, section 2.8",
     )  # fmt: skip
@@ -269,15 +196,28 @@ def _effective_size(measured: Measured, run: Run) -> Finding | None:
     )  # fmt: skip
 
 
-def _one_chain(measured: Measured) -> Finding | None:
+def _stuck(moved: np.ndarray) -> list[Finding]:
+    """Chains in which nothing ever changed."""
+    if moved.all():
+        return []
+    still = tuple(map(str, np.flatnonzero(~moved)))
+    return [Finding(
+        kind=Kind.STUCK, severity=Severity.WRONG, value=len(still), threshold=0,
+        says=f"{'Chain' if len(still) == 1 else 'Chains'} {listed(still)} never moved.",
+        next_steps=("put data and unknowns on scales of order one", "start elsewhere (initvals)"),
+        source="the draws of a chain that does not move are one draw",
+    )]  # fmt: skip
+
+
+def _one_chain(run: Run) -> list[Finding]:
     """Nothing to compare a chain with."""
-    if measured.draws.shape[1] > 1:
-        return None
-    return Finding(
+    if run.chains > 1:
+        return []
+    return [Finding(
         kind=Kind.ONE_CHAIN, severity=Severity.DOUBTFUL, value=1, threshold=4,
         says="There is one chain alone, so whether chains agree (R-hat) can't be told.",
         next_steps=("sample four chains or more (chains=4)",), source=PAPER,
-    )  # fmt: skip
+    )]  # fmt: skip
 
 
 def _more(run: Run) -> tuple[str, ...]:
@@ -290,8 +230,3 @@ def _more(run: Run) -> tuple[str, ...]:
 
 def _r_hat(value: float) -> str:
     return f"{value:.3f}" if value < 1.1 else f"{value:.3g}"
-
-
-def _halves(draws: np.ndarray) -> np.ndarray:
-    """(scalar, chain, draw) -> (scalar, 2 * chain, draw // 2)."""
-    return Draws(draws).halves

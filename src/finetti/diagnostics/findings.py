@@ -23,6 +23,7 @@ class Kind(StrEnum):
     NOT_FINITE = "draws that are not finite"
     UNDETERMINED = "a direction that nothing determines"
     MODES = "chains in different modes"
+    STUCK = "chains that never moved"
     R_HAT = "chains that disagree"
     DIVERGENCES = "divergences"
     ESS = "small effective sample size"

@@ -164,7 +164,7 @@ def _readable(value: Any, read: type) -> bool:
     """Whether an attribute is of the kind it should be; a file may hold anything."""
     if read is str:
         return isinstance(value, str)
-    return isinstance(value, int | float | np.number | np.bool) and bool(np.isfinite(value))
+    return isinstance(value, int | float | np.number | np.bool) and bool(-(2.0**63) < value < 2.0**63)
 
 
 def _chain_e_bfmi(energy: np.ndarray) -> float:

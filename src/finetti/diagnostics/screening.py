@@ -18,8 +18,8 @@ CONSTANT = 1e-13  # of the size of the numbers: what varies less is rounding
 
 
 def extremes(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Smallest and largest draw (scalar) of x (chain, draw, scalar); NaN where there is one."""
-    return x.min(axis=(0, 1)).astype(float), x.max(axis=(0, 1)).astype(float)
+    """Smallest and largest draw of each chain (chain, scalar) of x (chain, draw, scalar); NaN where there is one."""
+    return x.min(axis=1).astype(float), x.max(axis=1).astype(float)
 
 
 def is_constant(low: np.ndarray, high: np.ndarray) -> np.ndarray:

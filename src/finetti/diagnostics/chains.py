@@ -11,7 +11,7 @@ import xarray as xr
 from finetti.diagnostics.draws import MIN_DRAWS
 from finetti.diagnostics.findings import PAPER, Finding, Kind, Severity, listed, number
 from finetti.diagnostics.measured import Measured, label, measured_of, scalars_of
-from finetti.diagnostics.sampler import Run
+from finetti.diagnostics.sampler import Run, by_choice
 from finetti.diagnostics.screening import extremes, is_constant
 
 MAX_R_HAT, MIN_ESS = 1.01, 100  # the paper's limits; ESS for each chain
@@ -221,11 +221,11 @@ def _one_chain(run: Run) -> list[Finding]:
 
 
 def _more(run: Run) -> tuple[str, ...]:
-    """More draws than there were, and a warmup long enough."""
+    """Another geometry, more draws than there were, and a warmup long enough."""
     draws = run.draws // run.chains
     short = run.asked.tuning_steps is not None and run.asked.tuning_steps < 500
     warmup = f" after a longer warmup (tune=1000 instead of {run.asked.tuning_steps})" if short else ""
-    return (f"draw more, for instance draws={max(1000, 2 * draws)}{warmup}",)
+    return (*by_choice(run.asked), f"draw more, for instance draws={max(1000, 2 * draws)}{warmup}",)
 
 
 def _r_hat(value: float) -> str:

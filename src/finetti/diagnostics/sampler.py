@@ -167,6 +167,11 @@ def _readable(value: Any, read: type) -> bool:
     return isinstance(value, int | float | np.number | np.bool) and bool(-(2.0**63) < value < 2.0**63)
 
 
+def by_choice(asked: Asked) -> tuple[str, ...]:
+    """The geometry that finetti would choose, for a model that was sampled as written."""
+    return ('let finetti choose the geometry (geometry="auto")',) if asked.geometry_asked == "as_written" else ()
+
+
 def _chain_e_bfmi(energy: np.ndarray) -> float:
     """E-BFMI of the energies (draw) of one chain."""
     if energy.size < 3 or not np.isfinite(energy).all():
@@ -254,9 +259,7 @@ def _by_smaller_steps(asked: Asked) -> tuple[str, ...]:
 
 def _by_geometry(asked: Asked) -> tuple[str, ...]:
     """What helps where curvature varies, of what has not been done: another geometry, another step, patience."""
-    steps = []
-    if asked.geometry_asked == "as_written":
-        steps.append('let finetti choose the geometry (geometry="auto")')
+    steps = list(by_choice(asked))
     if asked.step not in (None, "walnuts"):
         steps.append('if a funnel remains, sample with step="walnuts"')
     if asked.step is None:

@@ -10,7 +10,7 @@ import xarray as xr
 
 from finetti.diagnostics.draws import MIN_DRAWS
 from finetti.diagnostics.findings import PAPER, Finding, Kind, Severity, listed, number
-from finetti.diagnostics.measured import Measured, label, measured_of, scalars_of
+from finetti.diagnostics.measured import Measured, measured_of, names_of, scalars_of
 from finetti.diagnostics.sampler import Run, by_choice
 from finetti.diagnostics.screening import extremes, is_constant
 
@@ -75,11 +75,12 @@ def r_hat_limit(*, chains: int, draws: int, scalars: int) -> float:
 
 def _not_finite(arrays: Sequence[xr.DataArray], finite: Sequence[np.ndarray]) -> list[Finding]:
     """NaN or infinite draws."""
-    places = [(array, at) for array, ok in zip(arrays, finite, strict=True) for at in np.flatnonzero(~ok).tolist()]
-    if not places:
+    bad_ones = [(array, np.flatnonzero(~ok)) for array, ok in zip(arrays, finite, strict=True) if not ok.all()]
+    if not bad_ones:
         return []
-    names = tuple(label(array, at) for array, at in places)
-    bad = np.any([~np.isfinite(scalars_of(array)[..., at]) for array, at in places[:100]], axis=0).sum()
+    names = tuple(name for array, places in bad_ones for name in names_of(array, places))
+    fine = [np.isfinite(scalars_of(array)[..., places]).all(axis=-1) for array, places in bad_ones]
+    bad = (~np.all(fine, axis=0)).sum()
     return [Finding(
         kind=Kind.NOT_FINITE, severity=Severity.WRONG, value=float(bad), threshold=0, variables=names,
         says=f"{number(int(bad), 'draw')} of {listed(names)} {'is' if bad == 1 else 'are'} NaN or infinite.",
@@ -225,7 +226,7 @@ def _more(run: Run) -> tuple[str, ...]:
     draws = run.draws // run.chains
     short = run.asked.tuning_steps is not None and run.asked.tuning_steps < 500
     warmup = f" after a longer warmup (tune=1000 instead of {run.asked.tuning_steps})" if short else ""
-    return (*by_choice(run.asked), f"draw more, for instance draws={max(1000, 2 * draws)}{warmup}",)
+    return (*by_choice(run.asked), f"draw more, for instance draws={max(1000, 2 * draws)}{warmup}")
 
 
 def _r_hat(value: float) -> str:

@@ -11,7 +11,9 @@ import xarray as xr
 
 from finetti.diagnostics.convergence import ess_bulk_of, ess_tail_of, rhat_of
 from finetti.diagnostics.draws import Draws, per_scalar
+from finetti.diagnostics.labels import indices
 from finetti.diagnostics.screening import badness, worst
+from finetti.schema import SAMPLE_DIMS
 
 EXACTLY = 2**17  # draws whose R-hat and ESS are computed exactly, in milliseconds
 AT_LEAST = 2  # scalars so in any case
@@ -84,7 +86,7 @@ def measured_of(arrays: Sequence[xr.DataArray], places: Sequence[np.ndarray]) ->
     kept = [all_places[at] for at in chosen]
     values = np.array([scalars_of(arrays[a])[..., at] for a, at in kept], dtype=float).reshape(-1, chains, draws)
     quality = per_scalar(lambda d: np.stack([rhat_of(d), ess_bulk_of(d), ess_tail_of(d)]), np.moveaxis(values, 0, -1))
-    names = tuple(label(arrays[a], at) for a, at in kept)
+    names = tuple(names_of(arrays[a], np.array([at]))[0] for a, at in kept)
     return Measured(names, values, quality[0], quality[1], quality[2], len(all_places))
 
 
@@ -93,8 +95,8 @@ def scalars_of(array: xr.DataArray) -> np.ndarray:
     return array.values.reshape(*array.shape[:2], -1)
 
 
-def label(array: xr.DataArray, place: int) -> str:
-    """theta[Choate], or theta[0] without coords, of one place in the flattened variable (chain, draw, *shape)."""
-    index = np.unravel_index(place, array.shape[2:])
-    labels = [str(array[dim].values[at]) for dim, at in zip(array.dims[2:], index, strict=True)]
-    return f"{array.name}[{', '.join(labels)}]" if labels else str(array.name)
+def names_of(array: xr.DataArray, places: np.ndarray) -> list[str]:
+    """theta[Choate], or theta[0] without coords, for places in the flattened variable (chain, draw, *shape)."""
+    if array.ndim == len(SAMPLE_DIMS):
+        return [str(array.name)] * len(places)
+    return [f"{array.name}[{index}]" for index in indices(array, places)]

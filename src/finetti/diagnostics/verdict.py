@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ import xarray as xr
 from finetti.diagnostics.chains import Measured, findings_of_draws
 from finetti.diagnostics.findings import CAUSES, Finding, number
 from finetti.diagnostics.sampler import Asked, Run, findings_of_run, run_of
+from finetti.diagnostics.selection import posterior_of
 from finetti.errors import DataError
 from finetti.schema import SAMPLE_DIMS
 
@@ -88,11 +88,8 @@ def verdict_of(trace: xr.DataTree) -> Verdict:
         >>> verdict_of(xr.DataTree.from_dict({"posterior": posterior})).line()
         '4,000 draws; R-hat at most 1.002, ESS at least 3,404; the sampler recorded no statistics.'
     """
-    groups = getattr(trace, "children", None)
-    if not isinstance(groups, Mapping) or "posterior" not in groups:
-        raise DataError(f"A verdict needs a DataTree with a group 'posterior'; got {type(trace).__name__}.")
-    posterior = groups["posterior"].dataset
-    stats = groups["sample_stats"].dataset if "sample_stats" in groups else xr.Dataset()
+    posterior = posterior_of(trace)
+    stats = trace.children["sample_stats"].dataset if "sample_stats" in trace.children else xr.Dataset()
     if not set(SAMPLE_DIMS) <= set(posterior.sizes):
         raise DataError(f"The posterior needs the dims chain and draw; it has {', '.join(map(str, posterior.sizes))}.")
     chains, draws = (posterior.sizes[dim] for dim in SAMPLE_DIMS)

@@ -223,7 +223,7 @@ def test_ctrl_c_keeps_what_has_been_drawn(monkeypatch, caplog):
     drawn = trace.posterior.sizes["draw"]
     assert sent and 0 < drawn < 2_000_000 and trace.attrs["interrupted"]
     assert np.isfinite(trace["lp"]).all() and len(trace["theta"]) == 2 * drawn
-    assert f"{2 * drawn:,} draws of the 4,000,000 asked for" in pm.summary(trace).health.line()
+    assert f"{2 * drawn:,} draws of the 4,000,000 asked for" in pm.summary(trace).verdict.line()
     assert "Interrupted" in caplog.text
 
 

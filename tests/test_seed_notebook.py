@@ -93,7 +93,7 @@ def test_its_pair_plot_holds_every_draw_and_the_divergent_ones(ran):
 
 def test_its_summaries_have_a_row_for_each_scalar(ran):
     """The notebook sets no seed; 0.4 is 12 Monte Carlo standard errors of the mean of tau."""
-    tables = [state["_"] for state in ran if hasattr(state["_"], "health")]
+    tables = [state["_"] for state in ran if hasattr(state["_"], "verdict")]
     schools = [f"theta[{i}]" for i in range(8)]
     assert [sorted(t.index) for t in tables] == [
         sorted(["mu", "tau", *schools]), ["mu", "tau"], ["mu", "tau"], sorted(["mu", "tau", *schools])

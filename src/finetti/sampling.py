@@ -115,7 +115,7 @@ def sample(
         planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
         settings = replace(settings, step=_stepper(step, AS_WRITTEN))
         drawn = _by_nuts(density, settings, seeds, **options)
-    facts = _facts(settings, seed) | dict(drawn.facts)
+    facts = _facts(settings, seed, geometry) | dict(drawn.facts)
     trace = _trace(model, density, planned, drawn, facts, rng, threads_for(chains, cores))
     _warn(trace)
     return trace
@@ -199,7 +199,7 @@ def _seed(random_seed: Any) -> np.random.SeedSequence:
         raise SamplingError(f"random_seed must be a whole number, or a list of them; got {random_seed!r}.") from error
 
 
-def _facts(settings: Settings, seed: np.random.SeedSequence) -> dict[str, Any]:
+def _facts(settings: Settings, seed: np.random.SeedSequence, geometry: Geometry) -> dict[str, Any]:
     """What is worth knowing of any run afterwards."""
     import sys
 
@@ -211,6 +211,7 @@ def _facts(settings: Settings, seed: np.random.SeedSequence) -> dict[str, Any]:
         "numpy_version": np.__version__,
         "random_seed": str(seed.entropy),
         "draws_requested": settings.draws,
+        "geometry_asked": geometry if isinstance(geometry, str) else "by name",
         "compile_time": 0.0,
         "interrupted": False,
     }
@@ -218,8 +219,8 @@ def _facts(settings: Settings, seed: np.random.SeedSequence) -> dict[str, Any]:
 
 def _warn(trace: Trace) -> None:
     """Say at once, in one line, what is wrong with the run, if anything is."""
-    from finetti.diagnostics.summary import health_of
+    from finetti.diagnostics.verdict import verdict_of
 
-    health = health_of(trace)
-    if not health.ok:
-        logger.warning(health.line())
+    verdict = verdict_of(trace)
+    if not verdict.ok:
+        logger.warning(verdict.line())

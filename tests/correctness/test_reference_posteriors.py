@@ -261,10 +261,10 @@ def test_the_centred_eight_schools_are_not_called_healthy(target_accept, random_
         5000, model=eight_schools_centered(data), target_accept=target_accept, random_seed=random_seed,
         progressbar=False, geometry="as_written",
     )  # fmt: skip
-    health = pm.summary(trace).health
+    verdict = pm.summary(trace).verdict
     assert ess_bulk(trace.posterior["tau"].values) < 2000
-    assert health.divergences > 0 and not health.ok
-    assert "diverged" in health.line() and 'geometry="auto"' in health.line()
+    assert verdict.run.divergences > 0 and not verdict.ok
+    assert "diverged" in verdict.line() and 'geometry="auto"' in verdict.line()
 
 
 def problems(draws: np.ndarray, known: Mapping[str, float], case: Case, name: str, source: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Counts of what a sampler reported, and the one line that says so."""
+"""Counts of what a sampler reported, what in them calls for action, and advice that knows what was done."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 from arviz_stats.base import array_stats
 
-from finetti.diagnostics.sampler import SamplerHealth, e_bfmi, sampler_health
+from finetti.diagnostics.findings import Kind
+from finetti.diagnostics.sampler import Asked, Run, e_bfmi, findings_of_run, run_of
 from finetti.errors import DataError
 
 NO = np.zeros((4, 5000), dtype=bool)
+BY_DEFAULT = Asked(sampler="nuts", step="split", geometry_asked="auto", target_accept=0.8, max_treedepth=10)
 
 
 def flagged(count: int) -> np.ndarray:
@@ -27,6 +29,12 @@ def energies(*sizes_of_step: float) -> np.ndarray:
     for t in range(1, 5000):
         walk[:, t] += pull[:, 0] * walk[:, t - 1]
     return walk
+
+
+def steps(asked: Asked, **statistics: np.ndarray) -> tuple[str, ...]:
+    """What is advised against all that these statistics show."""
+    run = run_of(statistics, shape=(4, 5000), asked=asked)
+    return tuple(step for finding in findings_of_run(run) for step in finding.next_steps)
 
 
 def test_e_bfmi_agrees_with_arviz():
@@ -55,95 +63,78 @@ def test_e_bfmi_refuses_other_axes():
         e_bfmi(np.zeros(5))
 
 
-def test_a_clean_run_in_one_sentence():
-    health = sampler_health(
-        shape=(4, 5000), diverging=NO, energy=energies(1.0, 1.0, 1.1, 1.2), reached_max_treedepth=NO
-    )
-    assert health.ok
-    assert health.line() == (
-        f"No divergences in 20,000 draws; lowest E-BFMI {min(health.e_bfmi):.2f}; "
-        "no transition reached the maximum tree depth."
-    )
+def test_what_was_not_recorded_is_not_known():
+    run = run_of({}, shape=(4, 5000))
+    assert (run.draws, run.chains) == (20_000, 4)
+    assert run.divergences is run.e_bfmi is run.max_treedepth_hits is None and not findings_of_run(run)
+    assert run_of({"diverging": np.full((4, 5000), np.nan)}, shape=(4, 5000)).divergences is None
+    assert run_of({"tree_depth": NO + 3}, shape=(4, 5000)).max_treedepth_hits is None
+
+
+def test_divergences_say_how_many_and_what_to_do():
+    (finding,) = findings_of_run(run_of({"diverging": flagged(218)}, shape=(4, 5000), asked=BY_DEFAULT))
+    assert (finding.kind, finding.value, finding.threshold) == (Kind.DIVERGENCES, 218, 0)
+    assert finding.says.startswith("218 of 20,000 draws diverged: ") and "Betancourt" in finding.source
+    assert finding.next_steps == (
+        "raise target_accept from 0.8 to 0.95", 'if a funnel remains, sample with step="walnuts"',
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("given", "line"),
+    ("asked", "wanted"),
     [
-        ({"diverging": NO}, "No divergences in 20,000 draws."),
-        ({"reached_max_treedepth": NO}, "No transition reached the maximum tree depth."),
-        ({}, "20,000 draws; no sampler statistics were recorded."),
-        ({"diverging": np.full((4, 5000), np.nan)}, "20,000 draws; no sampler statistics were recorded."),
-        ({"tree_depth": NO + 3}, "20,000 draws; no sampler statistics were recorded."),
-        ({"tree_depth": NO + 3, "max_treedepth": 10}, "No transition reached the maximum tree depth."),
+        (BY_DEFAULT, {"target_accept": True, "geometry": False, "walnuts": True}),
+        (Asked(sampler="nuts", step="leapfrog", geometry_asked="as_written", target_accept=0.8),
+         {"target_accept": True, "geometry": True, "walnuts": True}),
+        (Asked(sampler="nuts", step="walnuts", geometry_asked="auto", target_accept=0.8),
+         {"target_accept": True, "geometry": False, "walnuts": False, "draw more": True}),
+        (Asked(sampler="nuts", step="split", geometry_asked="by name", target_accept=0.99),
+         {"target_accept": False, "geometry": False, "walnuts": True}),
     ],
-)
-def test_what_was_not_recorded_is_not_mentioned(given, line):
-    assert sampler_health(shape=(4, 5000), **given).line() == line
-
-
-def test_divergences_come_first_with_what_to_do():
-    health = sampler_health(shape=(4, 5000), diverging=flagged(218), reached_max_treedepth=NO)
-    assert health.divergences == 218 and not health.ok
-    assert health.line().startswith("218 of 20,000 draws diverged: ")
-    for advice in ("Raise target_accept; ", 'geometry="auto", the default', 'step="walnuts"'):
-        assert advice in health.line()
-    assert health.line().endswith("No transition reached the maximum tree depth.")
+)  # fmt: skip
+def test_advice_is_not_given_to_those_who_followed_it(asked, wanted):
+    told = " ".join(steps(asked, diverging=flagged(3)))
+    assert {word: word in told for word in wanted} == wanted
 
 
 def test_low_energy_information_names_the_chains():
-    health = sampler_health(shape=(4, 5000), energy=energies(0.2, 1.0, 0.3, 1.0), diverging=NO)
-    assert health.min_e_bfmi < 0.1
-    assert f"below 0.3 in 2 of 4 chains, at lowest {health.min_e_bfmi:.2f}" in health.line()
-    assert "lowest E-BFMI" not in health.line()
-    for advice in ("Give priors lighter tails; ", 'geometry="auto", the default', 'step="walnuts"'):
-        assert advice in health.line()
-
-
-def test_advice_is_given_once():
-    health = sampler_health(shape=(4, 5000), energy=energies(0.2, 1.0, 0.3, 1.0), diverging=flagged(3))
-    assert health.line().count("walnuts") == 1 and "The same may help" in health.line()
-
-
-def test_who_already_samples_with_walnuts_is_not_told_to():
-    health = sampler_health(shape=(4, 5000), energy=energies(0.2, 1.0, 0.3, 1.0), diverging=flagged(3), step="walnuts")
-    assert "walnuts" not in health.line() and "draw more, and go by R-hat and ESS." in health.line()
+    run = run_of({"energy": energies(0.2, 1.0, 0.3, 1.0), "diverging": NO}, shape=(4, 5000), asked=BY_DEFAULT)
+    (finding,) = findings_of_run(run)
+    assert finding.kind is Kind.ENERGY and finding.value == run.min_e_bfmi < 0.1
+    assert f"below 0.3 in 2 of 4 chains, at lowest {run.min_e_bfmi:.2f}" in finding.says
+    assert finding.next_steps == ("give priors lighter tails", 'if a funnel remains, sample with step="walnuts"')
 
 
 @pytest.mark.parametrize(("value", "shown"), [(0.2, "0.20"), (0.2994, "0.299"), (0.2951, "0.295")])
 def test_an_energy_below_the_threshold_is_shown_below_it(value, shown):
-    health = SamplerHealth(draws=100, chains=1, e_bfmi=(value,))
-    assert f"in 1 of 1 chain, at lowest {shown}:" in health.line()
-    assert SamplerHealth(draws=100, chains=1, e_bfmi=(0.3,)).ok
+    (finding,) = findings_of_run(Run(draws=100, chains=1, e_bfmi=(value,)))
+    assert f"in 1 of 1 chain, at lowest {shown}:" in finding.says
+    assert not findings_of_run(Run(draws=100, chains=1, e_bfmi=(0.3,)))
 
 
 def test_tree_depth_from_the_flag_or_from_the_depth():
-    flag = sampler_health(shape=(4, 5000), reached_max_treedepth=flagged(35), max_treedepth=10)
-    depth = sampler_health(shape=(4, 5000), tree_depth=3 + 7 * flagged(35), max_treedepth=10)
+    flag = run_of({"reached_max_treedepth": flagged(35)}, shape=(4, 5000), asked=BY_DEFAULT)
+    depth = run_of({"tree_depth": 3 + 7 * flagged(35)}, shape=(4, 5000), asked=BY_DEFAULT)
     assert flag.max_treedepth_hits == depth.max_treedepth_hits == 35
-    assert flag.line().startswith("35 of 20,000 transitions reached the maximum tree depth of 10: ")
+    (finding,) = findings_of_run(flag)
+    assert finding.says.startswith("35 of 20,000 transitions reached the maximum tree depth of 10")
 
 
 def test_an_interrupted_run_counts_the_draws_it_made():
     diverging = np.where(np.arange(100) < 60, 0.0, np.nan) * np.ones((2, 1))
     diverging[0, 3] = 1
-    health = sampler_health(shape=(2, 100), diverging=diverging, interrupted=True, draws_requested=200)
-    assert (health.draws, health.divergences) == (120, 1)
-    assert health.line().startswith("Interrupted: these are 120 draws of the 200 asked for, ")
-    assert "1 of 120 draws diverged" in health.line()
-
-
-@pytest.mark.parametrize("count", [0, 1, 218])
-def test_it_is_one_line(count):
-    health = sampler_health(
-        shape=(4, 5000),
-        diverging=flagged(count),
-        energy=energies(0.1, 1, 1, 1),
-        reached_max_treedepth=flagged(9),
-        interrupted=True,
-    )
-    assert "\n" not in health.line() and "  " not in health.line() and ".." not in health.line()
+    run = run_of({"diverging": diverging}, shape=(2, 100), asked=Asked(interrupted=True, draws_requested=100))
+    assert (run.draws, run.divergences) == (120, 1)
+    interrupted, diverged = findings_of_run(run)
+    assert interrupted.says == "Interrupted: these are 120 draws of the 200 asked for."
+    assert "1 of 120 draws diverged" in diverged.says
 
 
 def test_refuses_statistics_of_another_run():
     with pytest.raises(DataError, match=r"'diverging' has shape \(4, 5000\), but there are 4 chains of 100"):
-        sampler_health(shape=(4, 100), diverging=NO)
+        run_of({"diverging": NO}, shape=(4, 100))
+
+
+def test_attributes_of_another_kind_count_as_not_there():
+    attrs = {"sampler": 3, "step": "split", "max_treedepth": "ten", "target_accept": np.nan, "interrupted": np.int64(1)}
+    assert Asked.of(attrs) == Asked(step="split", interrupted=True)

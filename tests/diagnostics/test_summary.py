@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from finetti.diagnostics.summary import Summary, health_of, summary
+from finetti.diagnostics.summary import Summary, summary
+from finetti.diagnostics.verdict import verdict_of
 from finetti.errors import DataError, UnknownNameError
 
 RTOL = 1e-8
@@ -145,21 +146,21 @@ def test_nothing_left(trace, var_names):
         summary(trace, var_names)
 
 
-def test_the_health_line_is_under_the_table(trace):
-    line = health_of(trace).line()
-    assert line.startswith("No divergences in 2,004 draws; lowest E-BFMI ")
+def test_the_verdict_is_under_the_table(trace):
+    line = verdict_of(trace).line()
+    assert line.startswith("2,004 draws; R-hat at most 1.00") and "; no divergences; lowest E-BFMI " in line
     assert repr(summary(trace)).splitlines()[-1] == line
     assert summary(trace)._repr_html_().endswith(f"<p>{line}</p>")
 
 
 def test_statistics_under_another_name():
     flag = (("draw", "chain"), np.ones((501, 4), dtype=bool))
-    assert health_of(tree(reached_max_treedepth=None, maxdepth_reached=flag)).max_treedepth_hits == 2004
+    assert verdict_of(tree(reached_max_treedepth=None, maxdepth_reached=flag)).run.max_treedepth_hits == 2004
 
 
 def test_without_sampler_statistics():
     bare = tree(diverging=None, energy=None, tree_depth=None, reached_max_treedepth=None)
-    assert repr(summary(bare)).endswith("2,004 draws; no sampler statistics were recorded.")
+    assert repr(summary(bare)).endswith("; the sampler recorded no statistics.")
 
 
 def test_an_interrupted_run():

@@ -1,1 +1,1 @@
-"""Can these draws be trusted? Convergence of the chains, health of the sampler, and the summary table."""
+"""Can these draws be trusted? Convergence of the chains, the verdict, and the summary table."""

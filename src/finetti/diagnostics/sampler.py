@@ -1,49 +1,85 @@
-"""Health of the sampler itself: divergences, energy, tree depth, told in one line of plain words."""
+"""What the sampler says of its run: settings, divergences, energy, tree depth; and what in it calls for action."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from finetti.diagnostics.findings import Finding, Kind, Severity, number
 from finetti.errors import DataError
 
 MIN_E_BFMI = 0.3
+HIGH_ACCEPT, HIGHEST_ACCEPT = 0.95, 0.99
 WITHOUT_CHAIN = ("quadrature", "exact")
-
+_READERS: dict[str, type] = {
+    **dict.fromkeys(("sampler", "step", "geometry_asked"), str),
+    **dict.fromkeys(("max_treedepth", "tuning_steps", "draws_requested"), int),
+    **dict.fromkeys(("search_points", "search_modes", "check_points"), int),
+    **dict.fromkeys(("interrupted", "search_bounded"), bool),
+    "target_accept": float,
+}
 
 
 @dataclass(frozen=True, kw_only=True)
-class SamplerHealth:
-    """What the sampler reported about a run; None for what it did not record.
+class Asked:
+    """How a run was made, as far as its trace says; the names are those of the trace's attributes.
+
+    Args:
+        sampler: the engine that drew: "nuts", "independence", "quadrature", "exact".
+        step: "split", "leapfrog" or "walnuts", see `sample`.
+        geometry_asked: "auto", "as_written" or "by name".
+        target_accept: mean acceptance rate the step size was tuned to.
+        max_treedepth: doublings of a trajectory at most.
+        tuning_steps: warmup transitions of each chain.
+        draws_requested: draws asked for, of each chain.
+        interrupted: whether the run was stopped early.
+        search_points: points over the prior at which modes were looked for.
+        search_modes: modes found.
+        search_bounded: whether the points cover the prior; a flat one has no end.
+        check_points: points, not used for the fit, at which the result was checked.
+    """
+
+    sampler: str | None = None
+    step: str | None = None
+    geometry_asked: str | None = None
+    target_accept: float | None = None
+    max_treedepth: int | None = None
+    tuning_steps: int | None = None
+    draws_requested: int | None = None
+    interrupted: bool = False
+    search_points: int | None = None
+    search_modes: int | None = None
+    search_bounded: bool | None = None
+    check_points: int | None = None
+
+    @classmethod
+    def of(cls, attrs: Mapping) -> Asked:
+        """From a trace's attributes; what is not of the right kind counts as not there."""
+        return cls(**{name: read(attrs[name]) for name, read in _READERS.items() if _readable(attrs.get(name), read)})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Facts of a run; None for what the sampler did not record.
 
     Args:
         draws: draws kept, over all chains.
         chains: number of chains.
+        asked: how it was made.
         divergences: draws whose transition diverged.
         e_bfmi: `e_bfmi` of each chain (chain).
         max_treedepth_hits: draws whose transition was cut off at the maximum tree depth.
-        max_treedepth: that depth (doublings).
-        interrupted: whether the run was stopped early.
-        draws_requested: draws asked for, over all chains.
-        step: "split", "leapfrog" or "walnuts", see `sample`.
-        sampler: the engine that drew: "nuts", "independence", "quadrature", "exact".
-
-    Example:
-        >>> SamplerHealth(draws=20_000, chains=4, divergences=0).line()
-        'No divergences in 20,000 draws.'
     """
 
     draws: int
     chains: int
+    asked: Asked = Asked()
     divergences: int | None = None
     e_bfmi: tuple[float, ...] | None = None
     max_treedepth_hits: int | None = None
-    max_treedepth: int | None = None
-    interrupted: bool = False
-    draws_requested: int | None = None
-    step: str | None = None
-    sampler: str | None = None
 
     @property
     def min_e_bfmi(self) -> float | None:
@@ -52,22 +88,9 @@ class SamplerHealth:
         return min(known) if known else None
 
     @property
-    def ok(self) -> bool:
-        """Whether nothing reported calls for action."""
-        return not _concerns(self)
-
-    def line(self) -> str:
-        """One line for under a table: what went wrong and what to do, then what went well.
-
-        Returns:
-            Sentences on one line. What was not recorded is not mentioned.
-
-        Example:
-            >>> SamplerHealth(draws=400, chains=2, divergences=0, e_bfmi=(0.9, 0.85)).line()
-            'No divergences in 400 draws; lowest E-BFMI 0.85.'
-        """
-        sentences = [*_concerns(self), *_reassurance(self)]
-        return " ".join(sentences) or f"{self.draws:,} draws; no sampler statistics were recorded."
+    def has_chain(self) -> bool:
+        """Whether a draw depends on the one before; unknown samplers are taken to be so."""
+        return self.asked.sampler not in WITHOUT_CHAIN
 
 
 def e_bfmi(energy: np.ndarray) -> np.ndarray:
@@ -96,32 +119,16 @@ def e_bfmi(energy: np.ndarray) -> np.ndarray:
     return np.array([_chain_e_bfmi(chain[~np.isnan(chain)]) for chain in energy])
 
 
-def sampler_health(
-    *,
-    shape: tuple[int, int],
-    diverging: np.ndarray | None = None,
-    energy: np.ndarray | None = None,
-    reached_max_treedepth: np.ndarray | None = None,
-    tree_depth: np.ndarray | None = None,
-    max_treedepth: int | None = None,
-    interrupted: bool = False,
-    draws_requested: int | None = None,
-    step: str | None = None,
-    sampler: str | None = None,
-) -> SamplerHealth:
+def run_of(statistics: Mapping[str, np.ndarray], *, shape: tuple[int, int], asked: Asked = Asked()) -> Run:
     """Count what the statistics of a run say.
 
     Args:
+        statistics: (chain, draw) arrays by name, of those below; NaN marks a draw not made.
+            "diverging": whether each transition diverged; "energy": Hamiltonian at each draw;
+            "reached_max_treedepth": whether each tree was cut off; "tree_depth": doublings of each tree, which
+            with `asked.max_treedepth` can stand in for that flag.
         shape: numbers of chains and of draws per chain.
-        diverging: whether each transition diverged (chain, draw). NaN marks a draw not made, here and below.
-        energy: Hamiltonian at each draw (chain, draw).
-        reached_max_treedepth: whether each tree was cut off at the maximum depth (chain, draw).
-        tree_depth: doublings of each tree (chain, draw); with `max_treedepth` it can stand in for that flag.
-        max_treedepth: largest number of doublings allowed.
-        interrupted: whether the run was stopped early.
-        draws_requested: draws asked for, over all chains.
-        step: how a trajectory gets from point to point, as in `sample`.
-        sampler: the engine that drew: "nuts", "independence", "quadrature", "exact".
+        asked: how the run was made.
 
     Returns:
         The counts, None for statistics not given.
@@ -130,28 +137,39 @@ def sampler_health(
         DataError: a statistic whose shape is not `shape`.
 
     Example:
-        >>> sampler_health(shape=(2, 50), diverging=np.zeros((2, 50), bool)).divergences
+        >>> run_of({"diverging": np.zeros((2, 50), bool)}, shape=(2, 50)).divergences
         0
     """
-    given = {"diverging": diverging, "energy": energy, "tree_depth": tree_depth}
-    given["reached_max_treedepth"] = reached_max_treedepth
-    stats = {name: _checked(name, value, shape) for name, value in given.items() if value is not None}
-    if "reached_max_treedepth" not in stats and "tree_depth" in stats and max_treedepth is not None:
-        stats["reached_max_treedepth"] = np.where(
-            np.isnan(stats["tree_depth"]), np.nan, stats["tree_depth"] >= max_treedepth
-        )
-    return SamplerHealth(
+    stats = {name: _checked(name, value, shape) for name, value in statistics.items()}
+    if "reached_max_treedepth" not in stats and "tree_depth" in stats and asked.max_treedepth is not None:
+        depth = stats["tree_depth"]
+        stats["reached_max_treedepth"] = np.where(np.isnan(depth), np.nan, depth >= asked.max_treedepth)
+    return Run(
         draws=_draws_made(stats, shape),
         chains=shape[0],
+        asked=asked,
         divergences=_count(stats.get("diverging")),
         e_bfmi=tuple(e_bfmi(stats["energy"]).tolist()) if "energy" in stats else None,
         max_treedepth_hits=_count(stats.get("reached_max_treedepth")),
-        max_treedepth=max_treedepth,
-        interrupted=interrupted,
-        draws_requested=draws_requested,
-        step=step,
-        sampler=sampler,
     )
+
+
+def findings_of_run(run: Run) -> list[Finding]:
+    """What the sampler itself reported that calls for action."""
+    found = (_interruption(run), _divergences(run), _energy(run), _tree_depth(run))
+    return [finding for finding in found if finding]
+
+
+def _readable(value: Any, read: type) -> bool:
+    """Whether an attribute is of the kind it should be; a file may hold anything."""
+    if read is str:
+        return isinstance(value, str)
+    return isinstance(value, int | float | np.number | np.bool) and bool(-(2.0**63) < value < 2.0**63)
+
+
+def by_choice(asked: Asked) -> tuple[str, ...]:
+    """The geometry that finetti would choose, for a model that was sampled as written."""
+    return ('let finetti choose the geometry (geometry="auto")',) if asked.geometry_asked == "as_written" else ()
 
 
 def _chain_e_bfmi(energy: np.ndarray) -> float:
@@ -188,88 +206,77 @@ def _draws_made(stats: dict[str, np.ndarray], shape: tuple[int, int]) -> int:
     return made or shape[0] * shape[1]
 
 
-def _concerns(health: SamplerHealth) -> list[str]:
-    """A sentence for everything that calls for action, each with what to do next."""
-    found = (_interruption(health), _divergences(health), _energy(health), _tree_depth(health))
-    return [sentence for sentence in found if sentence]
-
-
-def _reassurance(health: SamplerHealth) -> list[str]:
-    """One sentence of what was recorded and is as it should be."""
-    if health.sampler in WITHOUT_CHAIN:
-        return [f"{_number(health.draws, 'independent draw')}: there is no Markov chain to go astray."]
-    if health.sampler == "independence":
-        return [f"{_number(health.draws, 'draw')} by proposals fitted to the posterior: no trajectories to go astray."]
-    clauses = []
-    if health.divergences == 0:
-        clauses.append(f"no divergences in {_number(health.draws, 'draw')}")
-    if health.min_e_bfmi is not None and not _energy(health):
-        clauses.append(f"lowest E-BFMI {health.min_e_bfmi:.2f}")
-    if health.max_treedepth_hits == 0:
-        clauses.append("no transition reached the maximum tree depth")
-    sentence = "; ".join(clauses)
-    return [f"{sentence[0].upper()}{sentence[1:]}."] if sentence else []
-
-
-def _interruption(health: SamplerHealth) -> str:
+def _interruption(run: Run) -> Finding | None:
     """How far an interrupted run came."""
-    if not health.interrupted:
-        return ""
-    of = f" of the {health.draws_requested:,} asked for" if health.draws_requested else ""
-    return f"Interrupted: these are {_number(health.draws, 'draw')}{of}, so check ESS before relying on them."
+    if not run.asked.interrupted:
+        return None
+    wanted = (run.asked.draws_requested or 0) * run.chains
+    of = f" of the {wanted:,} asked for" if wanted else ""
+    return Finding(
+        kind=Kind.INTERRUPTED, severity=Severity.NOTE, value=run.draws, threshold=wanted or np.nan,
+        says=f"Interrupted: these are {number(run.draws, 'draw')}{of}.", next_steps=(), source="Ctrl-C",
+    )  # fmt: skip
 
 
-def _divergences(health: SamplerHealth) -> str:
+def _divergences(run: Run) -> Finding | None:
     """What divergences mean and what helps."""
-    if not health.divergences:
-        return ""
-    return (
-        f"{health.divergences:,} of {_number(health.draws, 'draw')} diverged: the sampler could not follow "
-        f"the posterior's curvature, and estimates may be biased. Raise target_accept; {_on_geometry(health)}"
-    )
+    if not run.divergences:
+        return None
+    return Finding(
+        kind=Kind.DIVERGENCES, severity=Severity.DOUBTFUL, value=run.divergences, threshold=0,
+        says=f"{run.divergences:,} of {number(run.draws, 'draw')} diverged: the sampler could not follow the "
+        "posterior's curvature, and estimates may be biased.",
+        next_steps=(*_by_smaller_steps(run.asked), *_by_geometry(run.asked)),
+        source="Betancourt (2017), A conceptual introduction to Hamiltonian Monte Carlo, arXiv:1701.02434, section 6.2",
+    )  # fmt: skip
 
 
-def _energy(health: SamplerHealth) -> str:
+def _energy(run: Run) -> Finding | None:
     """What a low E-BFMI means and what helps."""
-    lowest = health.min_e_bfmi
+    lowest = run.min_e_bfmi
     if lowest is None or lowest >= MIN_E_BFMI:
-        return ""
-    low = sum(value < MIN_E_BFMI for value in health.e_bfmi or ())
+        return None
+    low = sum(value < MIN_E_BFMI for value in run.e_bfmi or ())
     # three decimals when two would show the threshold itself
     shown = f"{lowest:.2f}" if round(lowest, 2) < MIN_E_BFMI else f"{lowest:.3f}"
-    return (
-        f"E-BFMI is below {MIN_E_BFMI} in {low} of {_number(health.chains, 'chain')}, at lowest {shown}: the "
-        f"sampler moves too slowly between energies to explore the tails. {_against_heavy_tails(health)}"
-    )
+    return Finding(
+        kind=Kind.ENERGY, severity=Severity.DOUBTFUL, value=lowest, threshold=MIN_E_BFMI,
+        says=f"E-BFMI is below {MIN_E_BFMI} in {low} of {number(run.chains, 'chain')}, at lowest {shown}: the sampler "
+        "moves too slowly between energies to explore the tails.",
+        next_steps=("give priors lighter tails", *_by_geometry(run.asked)),
+        source="Betancourt (2016), arXiv:1604.00695, section 3",
+    )  # fmt: skip
 
 
-def _against_heavy_tails(health: SamplerHealth) -> str:
-    """What helps against a low E-BFMI, without saying again what divergences have already called for."""
-    if health.divergences:
-        return "The same may help, and so may priors with lighter tails."
-    return f"Give priors lighter tails; {_on_geometry(health)}"
+def _by_smaller_steps(asked: Asked) -> tuple[str, ...]:
+    """Smaller steps, unless they are as small as helps."""
+    if asked.target_accept is None:
+        return ("raise target_accept",)
+    higher = HIGH_ACCEPT if asked.target_accept < HIGH_ACCEPT else HIGHEST_ACCEPT
+    is_high = asked.target_accept >= HIGHEST_ACCEPT
+    return () if is_high else (f"raise target_accept from {asked.target_accept:.3g} to {higher}",)
 
 
-def _on_geometry(health: SamplerHealth) -> str:
-    """What helps where curvature varies: another geometry, then another step, then patience."""
-    first = 'if the model was sampled "as_written", let finetti choose the geometry (geometry="auto", the default); '
-    if health.step == "walnuts":
-        return f"{first}if a funnel remains, draw more, and go by R-hat and ESS."
-    return f'{first}if a funnel remains, sample with step="walnuts".'
+def _by_geometry(asked: Asked) -> tuple[str, ...]:
+    """What helps where curvature varies, of what has not been done: another geometry, another step, patience."""
+    steps = list(by_choice(asked))
+    if asked.step not in (None, "walnuts"):
+        steps.append('if a funnel remains, sample with step="walnuts"')
+    if asked.step is None:
+        steps.append("write the hierarchy the other way, centred or not")
+    return tuple(steps) or ("draw more, and go by R-hat and ESS",)
 
 
-def _tree_depth(health: SamplerHealth) -> str:
+def _tree_depth(run: Run) -> Finding | None:
     """What cut-off trees mean and what helps."""
-    if not health.max_treedepth_hits:
-        return ""
-    depth = f" of {health.max_treedepth}" if health.max_treedepth is not None else ""
-    return (
-        f"{health.max_treedepth_hits:,} of {_number(health.draws, 'transition')} reached the maximum tree "
-        f"depth{depth}: valid but slow; put predictors on similar scales, run a longer warmup or raise "
-        "max_treedepth."
-    )
-
-
-def _number(count: int, what: str) -> str:
-    """A count with its noun."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+    if not run.max_treedepth_hits:
+        return None
+    limit = run.asked.max_treedepth
+    depth = f" of {limit}" if limit is not None else ""
+    return Finding(
+        kind=Kind.TREE_DEPTH, severity=Severity.NOTE, value=run.max_treedepth_hits, threshold=0,
+        says=f"{run.max_treedepth_hits:,} of {number(run.draws, 'transition')} reached the maximum tree depth{depth}, "
+        "which is slow.",
+        next_steps=("put predictors on similar scales", "run a longer warmup", "raise max_treedepth"),
+        source="Hoffman and Gelman (2014), JMLR 15",
+    )  # fmt: skip

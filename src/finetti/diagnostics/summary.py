@@ -13,31 +13,22 @@ import xarray as xr
 from finetti.diagnostics.convergence import ess_bulk_of, ess_tail_of, mcse_mean_of, mcse_sd_of, rhat_of
 from finetti.diagnostics.draws import Draws, per_scalar
 from finetti.diagnostics.options import CI_PROB, inside, one_of
-from finetti.diagnostics.sampler import SamplerHealth, sampler_health
 from finetti.diagnostics.selection import Names, select
-from finetti.diagnostics.selection import posterior_of as _posterior
+from finetti.diagnostics.verdict import Verdict, verdict_of
 from finetti.errors import DataError
-from finetti.schema import SAMPLE_DIMS
 
-# each sampler statistic with the names it has in traces of several programs
-_STATISTICS = {
-    "diverging": ("diverging",),
-    "energy": ("energy",),
-    "tree_depth": ("tree_depth", "depth"),
-    "reached_max_treedepth": ("reached_max_treedepth", "maxdepth_reached"),
-}
 _MOST_DECIMALS = 20
 _AT_THE_DIGITS_OF_THE_MEAN = ("mean", "sd")
 
 
 class Summary(pd.DataFrame):
-    """A summary table: a `DataFrame` of unrounded numbers, shown rounded; below it what was left out, and the health.
+    """A summary table: a `DataFrame` of unrounded numbers, shown rounded; below it what was left out, and the verdict.
 
     Whatever is taken from it (`loc`, `head`, a column) is a plain pandas object.
     """
 
-    _metadata = ["health", "left_out", "round_to"]
-    health: SamplerHealth | None
+    _metadata = ["verdict", "left_out", "round_to"]
+    verdict: Verdict | None
     left_out: str
     round_to: int | None
 
@@ -55,9 +46,9 @@ class Summary(pd.DataFrame):
         return "\n".join([shown.to_html(notebook=True, **options), *(f"<p>{escape(line)}</p>" for line in lines)])
 
     def _line(self) -> str:
-        """The health in words; nothing for a table that was put together by hand."""
-        health = getattr(self, "health", None)
-        return health.line() if health is not None else ""
+        """The verdict in words; nothing for a table that was put together by hand."""
+        verdict = getattr(self, "verdict", None)
+        return verdict.line() if verdict is not None else ""
 
 
 def summary(
@@ -72,8 +63,8 @@ def summary(
     """Mean, spread, interval, effective sample size, R-hat and Monte Carlo error of every posterior scalar.
 
     Args:
-        trace: tree in the ArviZ schema with a group `posterior` of variables (chain, draw, ...); its group
-            `sample_stats`, if there is one, gives the line below the table.
+        trace: tree in the ArviZ schema with a group `posterior` of variables (chain, draw, ...); its draws
+            and its group `sample_stats`, if there is one, give the verdict in the line below the table.
         var_names: a name, or a list, tuple or set of names, in the order of the rows: "theta" (all elements),
             "theta[A]", "theta[A, 2]", "theta[0]" (one), "log(tau)", "tau_log__"; "~theta" or "~theta[A]" leaves out.
             By default all but rows that say nothing: constant elements of a variable whose others vary, and the
@@ -106,46 +97,10 @@ def summary(
     rows = [per_scalar(lambda d: _row(d, ci_prob, ci_kind), block.draws).T for block in selection.blocks]
     index = [label for block in selection.blocks for label in block.labels]
     table = Summary(np.concatenate(rows), index=index, columns=_columns(ci_prob, ci_kind))
-    table.health = health_of(selection.trace)
+    table.verdict = verdict_of(selection.trace)
     table.left_out = selection.left_out
     table.round_to = round_to
     return table
-
-
-def health_of(trace: xr.DataTree) -> SamplerHealth:
-    """What the `sample_stats` of a trace say about the run.
-
-    Args:
-        trace: tree in the ArviZ schema. The attributes `interrupted`, `draws_requested` (per chain),
-            `max_treedepth`, `step` and `sampler` are used where the root, the posterior or the sampler statistics
-            have them.
-
-    Returns:
-        The counts, None for statistics the trace does not hold.
-
-    Raises:
-        DataError: no posterior, or statistics that do not match its chains and draws.
-
-    Example:
-        >>> posterior = xr.Dataset({"mu": (("chain", "draw"), np.zeros((4, 100)))})
-        >>> health_of(xr.DataTree.from_dict({"posterior": posterior})).line()
-        '400 draws; no sampler statistics were recorded.'
-    """
-    posterior = _posterior(trace)
-    groups = getattr(trace, "children", {})
-    stats = groups["sample_stats"].dataset if "sample_stats" in groups else xr.Dataset()
-    attrs = {**trace.attrs, **posterior.attrs, **stats.attrs}
-    chains, draws = (posterior.sizes[dim] for dim in SAMPLE_DIMS)
-    per_chain, depth = (_whole(attrs.get(name)) for name in ("draws_requested", "max_treedepth"))
-    return sampler_health(
-        shape=(chains, draws),
-        **{name: _statistic(stats, name) for name in _STATISTICS},
-        max_treedepth=depth,
-        interrupted=bool(attrs.get("interrupted", False)),
-        draws_requested=None if per_chain is None else per_chain * chains,
-        step=attrs.get("step"),
-        sampler=attrs.get("sampler"),
-    )
 
 
 def shown_cells(table: pd.DataFrame, round_to: int | None) -> pd.DataFrame:
@@ -190,19 +145,6 @@ def _check_options(ci_prob: float, ci_kind: str, round_to: int | None) -> None:
     whole = isinstance(round_to, int | np.integer) and not isinstance(round_to, bool)
     if round_to is not None and not (whole and abs(round_to) <= _MOST_DECIMALS):
         raise DataError(f"round_to is a number of decimals up to {_MOST_DECIMALS}, or None; got {round_to!r}.")
-
-
-def _statistic(stats: xr.Dataset, name: str) -> np.ndarray | None:
-    """A sampler statistic (chain, draw) under one of the names it goes by."""
-    for known in _STATISTICS[name]:
-        if known in stats and set(stats[known].dims) == set(SAMPLE_DIMS):
-            return stats[known].transpose(*SAMPLE_DIMS).values
-    return None
-
-
-def _whole(value: Any) -> int | None:
-    """An attribute that should be a whole number, or None."""
-    return int(value) if isinstance(value, int | float | np.number) else None
 
 
 def _cell(name: str, row: pd.Series, round_to: int | None) -> str:

@@ -1,6 +1,7 @@
-"""The oracles are shared by several rooms of the tests, so they live in a folder of their own."""
+"""Lets the tests of this folder import the list of planted faults, and the oracles."""
 
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "oracles"))
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "oracles")]

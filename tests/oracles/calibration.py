@@ -193,25 +193,27 @@ def _trials() -> Case:
 
 
 def _as_written() -> Case:
-    n = np.array([4, 10])
+    """Little is known of each of the rates, so that their log-determinants count for much in the sum of them."""
 
     def simulate(rng):
-        mu, sigma, p = rng.normal(0, 1), abs(rng.normal(0, 1)), rng.beta(2, 3)
-        y = mu + 2 * p + sigma * rng.normal(size=6)
-        return {"mu": mu, "sigma": sigma, "p": p}, {"y": y, "k": rng.binomial(n, p)}
+        mu, sigma, p, rate = rng.normal(0, 1), abs(rng.normal(0, 1)), rng.beta(2, 3), rng.gamma(2, 1, size=8)
+        data = {"y": mu + 2 * p + sigma * rng.normal(size=6), "k": rng.poisson(rate)}
+        return {"mu": mu, "sigma": sigma, "p": p, "rate": rate}, data
 
     def written(data):
         with pm.Model() as model:
             mu, sigma, p = pm.Normal("mu", 0, 1), pm.HalfNormal("sigma", 1), pm.Beta("p", 2, 3)
+            rate = pm.Gamma("rate", 2, 1, shape=8)
             pm.Normal("y", mu + 2 * p, sigma, observed=data["y"])
-            pm.Binomial("k", n=n, p=p, observed=data["k"])
+            pm.Poisson("k", rate, observed=data["k"])
         return model
 
     def quantities(v, data):
-        mean = v["mu"][:, None] + 2 * v["p"][:, None]
+        mean = (v["mu"] + 2 * v["p"])[:, None]
         likelihood = stats.norm.logpdf(data["y"], mean, v["sigma"][:, None]).sum(axis=1)
-        likelihood = likelihood + stats.binom.logpmf(data["k"], n, v["p"][:, None]).sum(axis=1)
-        return {"mu": v["mu"], "sigma": v["sigma"], "p": v["p"], "log likelihood": likelihood}
+        likelihood = likelihood + stats.poisson.logpmf(data["k"], v["rate"]).sum(axis=1)
+        rates = {"rate[0]": v["rate"][:, 0], "sum of log rates": np.log(v["rate"]).sum(axis=1)}
+        return {"mu": v["mu"], "sigma": v["sigma"], "p": v["p"], **rates, "log likelihood": likelihood}
 
     return Case("nuts", "as written", simulate, written, quantities, {"geometry": "as_written"})
 

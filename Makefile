@@ -1,14 +1,15 @@
 # make demo   set up and run the eight schools, tables to the terminal, pictures to demo/
 # make test   set up and run everything that is checked
 # make bench  finetti beside its peers, which get an environment of their own
-# make docs-check, make lint, make types: parts of `make test`
+# make docs-check, make lint, make types: parts of `make test`; docs-check runs every example in docstrings and pages
+# make validate   long: simulation-based calibration, and faults planted one by one to see that the tests notice
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 JOBS ?= auto
 
-.PHONY: demo test test-quick lint types bench validate clean
+.PHONY: demo test test-quick docs-check lint types bench validate clean
 
 demo: $(VENV)/ready
 	$(BIN)/finetti schools --output demo
@@ -17,6 +18,9 @@ test: lint types test-quick
 
 test-quick: $(VENV)/ready
 	$(BIN)/python -m pytest -n $(JOBS)
+
+docs-check: $(VENV)/ready
+	$(BIN)/python -m pytest -n $(JOBS) tests/test_examples.py
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .

@@ -1,16 +1,19 @@
-"""The tutorials run, the README's code runs, and every public name has a docstring with an example that runs."""
+"""The tutorials run, the code on every page runs, and so do the examples in docstrings, which no public name lacks."""
 
 from __future__ import annotations
 
 import ast
 import doctest
+import importlib
 import inspect
 import os
 import re
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
+from scipy import stats
 
 import finetti
 
@@ -22,6 +25,8 @@ README = ROOT / "README.md"
 ERRORS = ("FinettiError", "ModelError", "ShapeError", "DataError", "UnknownNameError", "SamplingError")
 PUBLIC = [name for name in finetti.__all__ if name not in ("__version__", "math", *ERRORS)]
 FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(finetti, name))]
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
+MODULES = sorted(p for p in (ROOT / "src").rglob("*.py") if ">>> " in p.read_text())
 FENCE = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -64,9 +69,32 @@ def test_there_is_a_tutorial():
 def test_the_readmes_code_runs(tmp_path, monkeypatch):
     """All of it in order, in one namespace, as a reader would paste it."""
     monkeypatch.chdir(tmp_path)
-    namespace: dict = {"__name__": "readme"}
-    for number, code in enumerate(FENCE.findall(README.read_text() if README.exists() else "")):
-        exec(compile(code, f"README.md, block {number + 1}", "exec"), namespace)
+    assert FENCE.search(README.read_text())
+    _run_page(README, {"__name__": "readme"})
+
+
+@pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])
+def test_the_code_of_a_page_runs(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _run_page(path, {"__name__": path.stem})
+
+
+def test_the_class_written_for_contributors_runs_where_it_says_it_belongs(monkeypatch):
+    """It takes its namesake's place and has the same density."""
+    from finetti.distributions import real
+    from finetti.distributions.base import REGISTRY
+
+    monkeypatch.setitem(REGISTRY, "Laplace", REGISTRY["Laplace"])  # put back afterwards
+    namespace = dict(vars(real))
+    _run_page(ROOT / "CONTRIBUTING.md", namespace)
+    written, x = namespace["Laplace"], np.linspace(-3, 3, 7)
+    assert written is not real.Laplace
+    np.testing.assert_allclose(written.log_density(np, x, 1.0, 2.0), stats.laplace.logpdf(x, 1.0, 2.0))
+
+
+def _run_page(path: Path, namespace: dict) -> None:
+    for number, code in enumerate(FENCE.findall(path.read_text())):
+        exec(compile(code, f"{path.name}, block {number + 1}", "exec"), namespace)
 
 
 def test_all_is_every_name_the_package_gives():
@@ -105,9 +133,23 @@ def test_a_public_names_examples_run(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     value = getattr(finetti, name)
     module = inspect.getmodule(value)
+    _run_examples(doctest.DocTestFinder().find(value, name, module=module, globs=dict(vars(module))))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=[path.stem for path in MODULES])
+def test_a_modules_other_examples_run(path, tmp_path, monkeypatch):
+    """Those of names that are not public."""
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(".".join(path.relative_to(ROOT / "src").with_suffix("").parts))
+    public = {f"{module.__name__}.{getattr(finetti, name).__name__}" for name in PUBLIC}
+    found = doctest.DocTestFinder().find(module, globs=dict(vars(module)))
+    _run_examples([t for t in found if not any(f"{t.name}.".startswith(f"{name}.") for name in public)])
+
+
+def _run_examples(found: list[doctest.DocTest]) -> None:
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     report: list[str] = []
-    for test in doctest.DocTestFinder().find(value, name, module=module, globs=dict(vars(module))):
+    for test in found:
         runner.run(test, out=report.append)
     assert runner.failures == 0, "".join(report)
 

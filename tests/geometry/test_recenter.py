@@ -360,6 +360,26 @@ def test_a_bent_scale_there_and_back(log_k, value):
     assert log_slope == pytest.approx(np.log(up - down) - np.log(2 * h), abs=1e-5)
 
 
+@pytest.mark.parametrize("log_k", [LOGARITHM, -0.5, 1.5])
+def test_gradients_in_a_bend_that_was_just_learned(log_k):
+    """From those in the present bend to those in the new one, each by small differences of one target: a Gamma."""
+    place = Constant((1,), np.dtype(float), np.array([log_k]))
+    bend = Bend(place)
+
+    def target(x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        value, log_det = bend.forward(NUMPY, x, {place: numbers}, 1)
+        return stats.gamma.logpdf(value, 1.5) + log_det
+
+    def slope(x: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        return (target(x + 1e-5, numbers) - target(x - 1e-5, numbers)) / 2e-5
+
+    value = stats.gamma.rvs(1.5, size=(300, 1), random_state=2) + 0.01
+    x = bend.inverse(value, {place: place.value})
+    found = bend.learn(x, slope(x, place.value), {place: place.value[None]})
+    np.testing.assert_allclose(bend.forward(NUMPY, found.draws, {place: found.numbers}, 1)[0], value, rtol=1e-9)
+    np.testing.assert_allclose(found.gradients, slope(found.draws, found.numbers), rtol=1e-5, atol=1e-6)
+
+
 def test_where_the_bend_is_learned():
     """tau half-normal with its mode at 0 is bent near its scale; a log-normal one stays on the logarithm."""
     rng = np.random.default_rng(1)

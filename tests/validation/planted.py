@@ -1,0 +1,227 @@
+"""Faults to be planted in the source one at a time, and the tests of which one must fail.
+
+Each is a small slip of the kind that a hand makes: a sign, a factor, an index, a case forgotten. A fault whose place is
+no longer in the source as written here has to be planted anew; `mutated` refuses it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CALIBRATION = "tests/correctness/test_calibration.py::test_the_truth_is_one_more_draw"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One slip.
+
+    Args:
+        file: below src/finetti.
+        old, new: the text there, which occurs once, and what it becomes.
+        tests: files or tests, of which one must fail.
+    """
+
+    file: str
+    old: str
+    new: str
+    tests: tuple[str, ...]
+
+
+FAULTS = {
+    "carrier: mean for sum": Fault(
+        "density.py", "node.shape).sum(), float)", "node.shape).mean(), float)", ("tests/test_density.py",)
+    ),
+    "density: no log-determinant": Fault(
+        "density.py", "yield name, _total(xp, log_det, lead), True",
+        "yield name, 0.0 * _total(xp, log_det, lead), True",
+        ("tests/test_density.py",),
+    ),
+    "the same, told by calibration (as written)": Fault(
+        "density.py", "yield name, _total(xp, log_det, lead), True",
+        "yield name, 0.0 * _total(xp, log_det, lead), True",
+        (f"{CALIBRATION}[as written]",),
+    ),
+    "fit: the chain's coordinate stored as the support's": Fault(
+        "fit.py", "if block.coordinates is not None:", "if False:", ("tests/test_fit.py",)
+    ),
+    "fit: the first chain's coordinates for all": Fault(
+        "fit.py", "drawn.flat[chain, part], given[chain], rngs", "drawn.flat[chain, part], given[0], rngs",
+        ("tests/test_fit.py",),
+    ),
+    "fit: the last batch is lost": Fault(
+        "fit.py", "done = part.stop", "done = part.start",
+        ("tests/test_fit.py",),
+    ),
+    "elimination: the pull of a slot": Fault(
+        "geometry/elimination.py", "total = total + xp.sum(pull * pull * inverse, axis=0)",
+        "total = total + xp.sum(pull * inverse, axis=0)",
+        ("tests/geometry/test_elimination.py",),
+    ),
+    "elimination: noise of variance for sd": Fault(
+        "geometry/elimination.py", "np.sqrt(inverse) * noise", "inverse * noise",
+        ("tests/geometry/test_elimination.py", "tests/geometry/test_gaussian.py"),
+    ),
+    "the same, told by calibration (grid)": Fault(
+        "geometry/elimination.py", "np.sqrt(inverse) * noise", "inverse * noise", (f"{CALIBRATION}[grid]",)
+    ),
+    "elimination: border drawn untransposed": Fault(
+        "geometry/elimination.py", "np.linalg.solve(np.swapaxes(factors.border, -1, -2), border",
+        "np.linalg.solve(factors.border, border",
+        ("tests/geometry/test_elimination.py", "tests/geometry/test_gaussian.py"),
+    ),
+    "the same, told by calibration (exact)": Fault(
+        "geometry/elimination.py", "np.linalg.solve(np.swapaxes(factors.border, -1, -2), border",
+        "np.linalg.solve(factors.border, border",
+        (f"{CALIBRATION}[exact]",),
+    ),
+    "layout: elements put back in the border's place": Fault(
+        "geometry/layout.py", "flat[self.border] = border.T", "flat[self.border] = border.T[::-1]",
+        ("tests/geometry/test_gaussian.py",),
+    ),
+    "layout: the pull's sign": Fault(
+        "geometry/layout.py", "border_pull=-draws_first", "border_pull=draws_first",
+        ("tests/geometry/test_elimination.py", "tests/geometry/test_gaussian.py"),
+    ),
+    "marginal: half a determinant": Fault(
+        "geometry/gaussian.py", "+ 0.5 * log_of_product(factors.pivot, xp)", "+ log_of_product(factors.pivot, xp)",
+        ("tests/geometry/test_gaussian.py",),
+    ),
+    "the same, told by calibration (proposals)": Fault(
+        "geometry/gaussian.py", "+ 0.5 * log_of_product(factors.pivot, xp)", "+ log_of_product(factors.pivot, xp)",
+        (f"{CALIBRATION}[proposals]",),
+    ),
+    "draw-back: members without their location": Fault(
+        "geometry/gaussian.py", "return align(mean, member.ndim) + align(scale, member.ndim) * z",
+        "return align(scale, member.ndim) * z + 0.0 * align(mean, member.ndim)",
+        ("tests/geometry/test_gaussian.py",),
+    ),
+    "draw-back: the shift left out": Fault(
+        "geometry/gaussian.py", "*solve(factors, draws, rng)) + self.shift", "*solve(factors, draws, rng))",
+        ("tests/test_fit.py",),
+    ),
+    "centring: no scale in the log-determinant": Fault(
+        "geometry/centring.py", "return loc + scale * xi, xp.log(scale) + log_width",
+        "return loc + scale * xi, log_width",
+        ("tests/geometry/test_recenter.py",),
+    ),
+    "the same, told by calibration (NUTS)": Fault(
+        "geometry/centring.py", "return loc + scale * xi, xp.log(scale) + log_width",
+        "return loc + scale * xi, log_width",
+        (f"{CALIBRATION}[nuts]",),
+    ),
+    "centring: learned from gradients unscaled": Fault(
+        "geometry/centring.py", "gradients / width * new_width)", "gradients)", ("tests/geometry/test_recenter.py",)
+    ),
+    "bend: half its log-determinant": Fault(
+        "geometry/bend.py", "-xp.softplus(-z) - log_k", "-0.5 * xp.softplus(-z) - log_k",
+        ("tests/geometry/test_recenter.py",),
+    ),
+    "bend: the gradient along it": Fault(
+        "geometry/bend.py", "along_value = (gradients - bending) / slope", "along_value = gradients / slope",
+        ("tests/geometry/test_recenter.py",),
+    ),
+    "recentring: the chain is not moved": Fault(
+        "engines/nuts/recentring.py", "place = unconstrain(density.blocks, moved, chosen)", "place = position.copy()",
+        ("tests/engines/test_recentring.py",),
+    ),
+    "proposals: accepted by weight alone": Fault(
+        "engines/independence/chain.py", "weights[settled + 1] - weights[present]:", "weights[settled + 1]:",
+        ("tests/engines/test_independence.py",),
+    ),
+    "proposals: the map's log-determinant": Fault(
+        "engines/independence/proposal.py", "return self.mixture.log_density(x) + log_det",
+        "return self.mixture.log_density(x)",
+        ("tests/engines/test_independence.py",),
+    ),
+    "quadrature: every draw of the envelope kept": Fault(
+        "engines/quadrature.py", "np.flatnonzero(rng.random(len(weight)) * ROOM < weight)",
+        "np.flatnonzero(rng.random(len(weight)) < np.inf)",
+        ("tests/engines/test_quadrature.py",),
+    ),
+    "transition: the old tree preferred": Fault(
+        "engines/nuts/transition.py", "gain < -MAX_ENERGY_ERROR", "gain < -10 * MAX_ENERGY_ERROR",
+        ("tests/engines/test_transition.py",),
+    ),
+    "transition: the last leaf is always taken": Fault(
+        "engines/nuts/transition.py", "accept = (s.n == 0) | (xp.log(chance) < gain - log_weight)",
+        "accept = (s.n >= 0) | (xp.log(chance) < gain - log_weight)",
+        ("tests/engines/test_transition.py", "tests/engines/test_stationary.py"),
+    ),
+    "transition: always in one direction": Fault(
+        "engines/nuts/transition.py", 't.depth.astype("uint64")) & 1).astype("int32")',
+        't.depth.astype("uint64")) & 1 | 1).astype("int32")',
+        ("tests/engines/test_transition.py", "tests/engines/test_stationary.py"),
+    ),
+    "tree: no check across the seam": Fault(
+        "engines/nuts/tree.py", "| turned(xp, left.last + right.total, left.last, right.last)", "",
+        ("tests/engines/test_tree.py", "tests/engines/test_transition.py"),
+    ),
+    "leapfrog: a whole kick first": Fault(
+        "engines/nuts/leapfrog.py", "half = phase.momentum + 0.5 * step", "half = phase.momentum + step",
+        ("tests/engines/test_transition.py", "tests/engines/test_stationary.py"),
+    ),
+    "split: the turn's sign": Fault(
+        "engines/nuts/split.py", "cos * half - trusted * sin * q", "cos * half + trusted * sin * q",
+        ("tests/engines/test_split.py",),
+    ),
+    "warmup: nothing forgotten": Fault(
+        "engines/nuts/warmup.py", "self.foreground, self.background = self.background, len(self.draws)",
+        "self.foreground, self.background = self.foreground, len(self.draws)",
+        ("tests/engines/test_warmup.py",),
+    ),
+    "metric: variance for sd": Fault(
+        "engines/nuts/metric.py", "return _judged(fallback._replace(scale=np.sqrt(variance)), draws, gradients)",
+        "return _judged(fallback._replace(scale=variance), draws, gradients)",
+        ("tests/engines/test_warmup.py",),
+    ),
+    "counter: one half of the momenta twice": Fault(
+        "engines/nuts/counter.py", "radius * xp.cos(angle), radius * xp.sin(angle)",
+        "radius * xp.cos(angle), radius * xp.cos(angle)",
+        ("tests/engines/test_counter.py",),
+    ),
+    "counter: leaves share the merges' numbers": Fault(
+        "engines/nuts/counter.py", "(np.uint64(k << 40) for k in range(4))", "(np.uint64(0) for k in range(4))",
+        ("tests/engines/test_counter.py", "tests/engines/test_stationary.py"),
+    ),
+    "step size: the error's sign": Fault(
+        "engines/nuts/step_size.py", "* (target - acceptance)", "* (acceptance - target)",
+        ("tests/engines/test_warmup.py", "tests/engines/test_stationary.py"),
+    ),
+    "step size: the last for the average": Fault(
+        "engines/nuts/program.py", "mode == Mode.DRAW, sizes.log_average", "mode == Mode.DRAW, sizes.log_step",
+        ("tests/engines/test_warmup.py", "tests/engines/test_run.py"),
+    ),
+    "R-hat: chains not centred": Fault(
+        "diagnostics/convergence.py", "between_over_size = means.var(axis=-1, ddof=1)",
+        "between_over_size = means.var(axis=-1)",
+        ("tests/diagnostics/test_convergence.py",),
+    ),
+    "ESS: chains' means left out": Fault(
+        "diagnostics/convergence.py", "means[..., 0].var(axis=-1, ddof=1)", "0.0 * means[..., 0].var(axis=-1)",
+        ("tests/diagnostics/test_convergence.py",),
+    ),
+    "trace: chains in another order": Fault(
+        "engines/nuts/sampler.py", "for r in log.records]) for log in logs])\n    arguments",
+        "for r in log.records]) for log in logs[::-1]])\n    arguments",
+        ("tests/test_fit.py",),
+    ),
+}  # fmt: skip
+
+
+def mutated(fault: Fault, folder: Path) -> Path:
+    """A copy of the source in `folder` with the fault planted; what to put on PYTHONPATH.
+
+    Raises:
+        LookupError: the fault's place is not in the source exactly once.
+    """
+    source = folder / "src"
+    shutil.copytree(ROOT / "src", source, ignore=shutil.ignore_patterns("__pycache__"))
+    path = source / "finetti" / fault.file
+    text = path.read_text()
+    if text.count(fault.old) != 1:
+        raise LookupError(f"{fault.file} holds {fault.old!r} {text.count(fault.old)} times: plant the fault anew")
+    path.write_text(text.replace(fault.old, fault.new))
+    return source

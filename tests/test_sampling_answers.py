@@ -159,3 +159,20 @@ def test_a_million_rows():
         pm.Normal("y", mu, sigma, observed=y)
         trace = pm.sample(20, tune=60, chains=1, random_seed=1, progressbar=False, geometry="as_written")
     assert abs(trace["mu"].mean() - y.mean()) < 0.02 and abs(trace["sigma"].mean() - y.std()) < 0.02
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_wide_priors_and_a_predictor_in_the_thousands(seed):
+    """BUGS's salmonella: the means by quadrature with importance sampling; 6 standard errors at ESS 400."""
+    dose = np.repeat([[0.0], [10], [33], [100], [333], [1000]], 3, axis=1)
+    y = [[15, 21, 29], [16, 18, 21], [16, 26, 33], [27, 41, 60], [33, 38, 41], [20, 27, 42]]
+    with pm.Model():
+        a, b, g = (pm.Normal(name, 0, 1000) for name in "abg")
+        s = pm.HalfNormal("s", 5)
+        lam = pm.Normal("lam", 0, s, shape=(6, 3))
+        pm.Poisson("y", pm.math.exp(a + b * np.log(dose + 10) + g * dose + lam), observed=y)
+        trace = pm.sample(random_seed=seed, progressbar=False)
+    right = {"a": (2.166, 0.386), "b": (0.3121, 0.1054), "g": (-0.000977, 0.000468), "s": (0.283, 0.084)}
+    for name, (mean, sd) in right.items():
+        assert abs(trace[name].mean() - mean) < 6 * sd / 20
+        assert trace[name].std() == pytest.approx(sd, rel=0.2)

@@ -14,8 +14,9 @@ from finetti.engines.drawn import Drawn
 from finetti.engines.exact import draw_exactly
 from finetti.engines.independence.chain import draw_independently
 from finetti.engines.memory import keep_freed_memory
+from finetti.engines.scatter import center_of
 from finetti.engines.settings import Settings
-from finetti.engines.start import checked_wishes
+from finetti.engines.start import NoStart, checked_wishes
 from finetti.engines.threads import threads_for
 from finetti.errors import ModelError, SamplingError
 from finetti.geometry.constrain import constrain
@@ -128,17 +129,26 @@ def _draw(density: Density, settings: Settings, seeds, rng, *, rewritten: bool, 
         drawn = draw_independently(density, seeds, settings.draws, rng, progressbar=options["progressbar"])
     try:
         drawn = drawn or _by_nuts(density, settings, seeds, **options)
-    except SamplingError:
-        if density.gaussian is None:
+    except NoStart:  # where rounding leaves nothing of the marginal density no point has a finite one
+        if density.gaussian is None or not _spoilt_at_its_centre(density):
             raise
         return None
     return drawn if density.gaussian is None or _unspoilt(density, drawn) else None
 
 
+def _spoilt_at_its_centre(density: Density) -> bool:
+    """Whether rounding spoils the log density in the middle of the prior."""
+    return not _precise(density, center_of(density)[None])
+
+
 def _unspoilt(density: Density, drawn: Drawn) -> bool:
     """Whether the log density is right to TOLERANCE at all but a few of the draws."""
     flat = np.concatenate(drawn.flat)  # chain after chain
-    some = flat[:: max(1, len(flat) // CHECKED)]
+    return _precise(density, flat[:: max(1, len(flat) // CHECKED)])
+
+
+def _precise(density: Density, some: np.ndarray) -> bool:
+    """Whether the log density is right to TOLERANCE at all but a few of some points (point, unconstrained)."""
     given: dict[Any, Any] = density.batched_arguments()
     given |= {block.node: value for block, value, _ in constrain(density.blocks, some, given, lead=1)}
     assert density.gaussian is not None

@@ -152,3 +152,10 @@ def test_a_block_too_dense_gives_up_its_largest_member_and_says_so():
     planned = pm.plan(model)
     assert [m.name for m in planned.block.members] == ["b"]
     assert "touch each other" in next(d.why for d in planned.decisions if d.name == "a")
+
+
+def test_a_variable_kept_in_the_chain_by_name():
+    """Whether it has a centring to be learned or not."""
+    chosen = pm.plan(schools(), {"mu": "sampled"})
+    what = {d.name: d.what for d in chosen.decisions}
+    assert what["mu"] == "sampled" and what["theta"] == "integrated out"

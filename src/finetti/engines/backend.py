@@ -7,14 +7,36 @@ import sys
 from functools import lru_cache
 from pathlib import Path
 
+from finetti.errors import SamplingError
+
 # Below 0.12 XLA leaves larger loops on the CPU to a slow interpreter of thunks unless told to compile them whole.
 _WHOLE_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000000"
 _OFF = {"0", "off", "no", "none", "false"}
 
 
-@lru_cache(maxsize=1)
 def load_jax():
-    """The `jax` module, ready: loop flag set where the version needs it, compile cache on."""
+    """The `jax` module, ready: loop flag set where the version needs it, compile cache on.
+
+    Raises:
+        SamplingError: in a child made by `fork` of a process that has used JAX: its threads are gone there, and the
+            first array would wait for them forever.
+    """
+    if _loaded and _loaded[0] != os.getpid():
+        raise SamplingError(
+            "This process was made by fork after NUTS had run in its parent, and JAX, which NUTS uses, does not "
+            'survive a fork. Start processes with `multiprocessing.get_context("spawn")` (joblib\'s default "loky" '
+            "does), or sample in the parent only after the children have been made."
+        )
+    jax = _ready_jax()
+    _loaded[:] = [os.getpid()]
+    return jax
+
+
+_loaded: list[int] = []  # the process in which JAX was loaded
+
+
+@lru_cache(maxsize=1)
+def _ready_jax():
     _set_loop_flag()
     import jax
 

@@ -17,9 +17,14 @@ from finetti.model.graph import Node, as_array
 
 TRIES = 100
 SHAKE = 1.0  # half width, on the unconstrained scale
+CALMER, UNREASONABLE = 0.8, 10.0  # of a shake after one too many; how many times worse than the centre a start may be
 SEARCHED = 1000  # points over the prior, where no try succeeds
 ROUNDS, CHANGED = 300, 64  # of changing coordinates of the best of them, and how many changes are tried in each
 BEST_OF = 10  # points inside, of which the one with the highest density is taken
+
+
+class NoStart(SamplingError):
+    """No point of finite density was found."""
 
 
 def start_points(
@@ -81,17 +86,32 @@ def _checked(density: Density, wish: Mapping[str, Any]) -> dict[Node, np.ndarray
 
 
 def _start(density: Density, rng: np.random.Generator, fixed: dict[Node, np.ndarray]) -> tuple[np.ndarray, float]:
+    """Near the centre; nearer and nearer, where a shake leads to densities that are finite but beyond all reason."""
     center, free = _center(density, fixed)
-    for _ in range(TRIES if free.any() else 1):
-        flat = center + np.where(free, rng.uniform(-SHAKE, SHAKE, density.size), 0.0)
-        with np.errstate(all="ignore"):
-            value = float(density(flat, density.arguments))
-        if np.isfinite(value):
-            return flat, value
-    found = _searched(density, rng, center, free) if free.any() else None
+    least = _least_reasonable(_value(density, center))
+    best: tuple[np.ndarray, float] | None = None
+    for number in range(TRIES if free.any() else 1):
+        shake = SHAKE * CALMER**number if best is not None else SHAKE
+        flat = center + np.where(free, rng.uniform(-shake, shake, density.size), 0.0)
+        value = _value(density, flat)
+        if np.isfinite(value) and (best is None or value > best[1]):
+            best = flat, value
+        if best is not None and best[1] >= least:
+            return best
+    found = best or (_searched(density, rng, center, free) if free.any() else None)
     if found is None:
-        raise SamplingError(_explain(density, flat))
+        raise NoStart(_explain(density, flat))
     return found
+
+
+def _value(density: Density, flat: np.ndarray) -> float:
+    with np.errstate(all="ignore"):
+        return float(density(flat, density.arguments))
+
+
+def _least_reasonable(at_center: float) -> float:
+    """The log density below which a start is worth another try: far below that at the centre, if there is one."""
+    return at_center - UNREASONABLE * (1.0 + abs(at_center)) if np.isfinite(at_center) else -np.inf
 
 
 def _searched(

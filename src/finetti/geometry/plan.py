@@ -90,7 +90,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
     Args:
         model: the model.
         geometry: "auto"; "as_written" for plain NUTS; or a mapping from a variable's name to "centered",
-            "noncentered" or "sampled" (its centring learned), which keeps that variable in the chain.
+            "noncentered" or "sampled" (its centring learned, if it has one), which keeps that variable in the chain.
 
     Raises:
         ModelError: for another word, or where the posterior is improper in variables that would be integrated out.
@@ -115,8 +115,8 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
     members = set(block.members) if block else set()
     kept = [node for node in model.free if node not in members]
     found, words = centrings(kept, [*model.randoms, *model.potentials.values()], wishes, model.data)
-    for node in wishes:
-        if node not in found:
+    for node, wish in wishes.items():
+        if node not in found and wish != "sampled":
             raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")
     reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
     decisions = tuple(_decision(node, members, reasons) for node in model.free)

@@ -251,6 +251,11 @@ def _without_ellipsis(x: Node, parts: tuple) -> list:
     return [*parts[:at], *[slice(None)] * (x.ndim - used), *(p for p in parts[at + 1 :] if p is not Ellipsis)]
 
 
+def builtins_any(flags) -> bool:
+    """Python's `any`, whose name NumPy's takes in this module."""
+    return True in list(flags)
+
+
 def builtins_sum(numbers) -> int:
     """Python's `sum`, whose name NumPy's takes in this module."""
     total = 0
@@ -290,33 +295,41 @@ def _index_arrays(x: Node, axis: int, part: Any) -> list[Node]:
         if mask.shape != x.shape[axis : axis + mask.ndim]:
             raise ShapeError(f"A mask of shape {mask.shape} does not fit {label(x)} of shape {x.shape}.")
         return [as_node(i) for i in np.nonzero(mask)]
-    if isinstance(part, list) and not part:
-        part = np.zeros(0, dtype=np.int64)
+    if isinstance(part, list):  # typed by hand: there -1 is meant as Python means it
+        part = [k + x.shape[axis] if type(k) is int and -x.shape[axis] <= k < 0 else k for k in part]
+        part = np.asarray(part, dtype=None if part else np.int64) if not _has_nodes(part) else part
     return [check_index(as_node(part, what=f"The index of {label(x)}"), x, axis)]
+
+
+def _has_nodes(part: list) -> bool:
+    return builtins_any(isinstance(k, Node) for k in part)
 
 
 def check_index(index: Node, x: Node, axis: int, value: np.ndarray | None = None) -> Node:
     """The index, counted from zero, or an error naming the first position out of range."""
     values = value if value is not None else index_values(index)
     if values.dtype.kind not in "iu":
+        odd = int(np.argmax(np.ravel(values) % 1 != 0)) if values.dtype.kind == "f" else 0
+        shown = f"; row {odd} is {np.ravel(values)[odd]}" if values.size else ""
         raise ShapeError(
-            f"{label(x)} is indexed by {label(index)} of type {values.dtype}; an index must hold integers "
+            f"{label(x)} is indexed by {label(index)} of type {values.dtype}{shown}; an index must hold integers "
             "(`.astype(int)`, or `pandas.factorize` for labels)."
         )
     length = x.shape[axis]
-    bad = (values < -length) | (values >= length)
+    bad = (values < 0) | (values >= length)
     if bad.any():
         where_bad = tuple(int(k[0]) for k in np.nonzero(bad))
         row = where_bad[0] if len(where_bad) == 1 else where_bad
         hint = " Indices count from 0." if values.min() == 1 and values.max() == length else ""
+        if values[where_bad] < 0:
+            hint = (
+                " Indices in an array count from 0 upwards; -1 is how pandas codes a missing label (`factorize`, "
+                f"`cat.codes`): leave those rows out, {int((values < 0).sum())} in all."
+            )
         raise ShapeError(
             f"{label(x)} has length {length} on axis {axis}, but the index at row {row} is "
             f"{int(values[where_bad])}.{hint}"
         )
-    if (values < 0).any():
-        if isinstance(index, Data):
-            raise ShapeError(f"{label(index)} indexes {label(x)} and holds {values.min()}: count from 0 upwards.")
-        return as_node(np.where(values < 0, values + length, values))
     return index
 
 

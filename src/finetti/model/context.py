@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import ModelError, ShapeError, unknown_name
-from finetti.model.checks import check_data_indices, check_parts, few, labels_of, refuse_unnamed, same_kind
+from finetti.model.checks import (
+    check_data_indices,
+    check_parts,
+    check_predictors,
+    few,
+    labels_of,
+    refuse_unnamed,
+    same_kind,
+)
 from finetti.model.graph import Apply, Data, Deterministic, Node, Random, Shape, ancestors, as_array, as_node, label
 
 if TYPE_CHECKING:
@@ -153,6 +161,7 @@ class Model:
             refuse_unnamed(node.name, node.inputs)
         if isinstance(node, Random):
             node.family.check(node, self.data)
+        check_predictors(node.name, node.inputs, self.named, self.data)
         self.named[node.name] = node
         return node
 
@@ -218,6 +227,8 @@ class Model:
 
     def _check_all(self) -> None:
         roots = [*self.named.values(), *self.potentials.values()]
+        for name, node in {**self.named, **self.potentials}.items():
+            check_predictors(name, node.inputs or [node], {}, self.data)
         for node in ancestors(roots):
             if isinstance(node, Random):
                 node.family.check(node, self.data)
@@ -335,6 +346,7 @@ def potential(name: str, var: Any) -> Node:
     term = as_node(var, what=f"{name!r}")
     check_parts(name, [term], model.named)
     refuse_unnamed(name, [term])
+    check_predictors(name, [term], model.named, model.data)
     model.potentials[name] = term
     return term
 

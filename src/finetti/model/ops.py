@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -225,4 +226,12 @@ def wrapped(xp, lead, *args, function):
             return np.asarray(function(*map(jax.numpy.asarray, args)))
         n = max(a.shape[0] for a in args)
         same = [np.broadcast_to(a, (n, *a.shape[1:])) for a in args]
-        return np.asarray(jax.jit(jax.vmap(function))(*same))
+        return np.asarray(_over_draws(function)(*same))
+
+
+@lru_cache(maxsize=64)
+def _over_draws(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The user's function mapped over draws, compiled once for each shape."""
+    import jax
+
+    return jax.jit(jax.vmap(function))

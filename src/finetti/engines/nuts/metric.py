@@ -130,11 +130,12 @@ def with_directions(draws: np.ndarray, gradients: np.ndarray, diagonal: Diagonal
         diagonal: of the same window.
     """
     n, size = draws.shape
-    finite = np.isfinite(draws).all() and np.isfinite(gradients).all()
-    if n < max(MIN_DRAWS, 1.5 * size) or size < 2 or not finite:
+    with np.errstate(all="ignore"):
+        x = (draws - draws.mean(axis=0)) / diagonal.scale
+        g = (gradients - gradients.mean(axis=0)) * diagonal.scale
+        usable = np.isfinite((x**2).sum()) and np.isfinite((g**2).sum())  # else nothing can be learned from products
+    if n < max(MIN_DRAWS, 1.5 * size) or size < 2 or not usable:
         return diagonal
-    x = (draws - draws.mean(axis=0)) / diagonal.scale
-    g = (gradients - gradients.mean(axis=0)) * diagonal.scale
     tried = _directions(x[::2], g[::2])
     if tried is None or _foretold(x[1::2], g[1::2], tried) < max(GATE, _foretold(x[1::2], g[1::2], None) + GAIN):
         return diagonal
@@ -154,7 +155,18 @@ def with_no_directions(metric: Metric) -> LowRank:
 
 
 def _directions(x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Directions (unconstrained, k) whose variance is off by a factor of two or more, and their stretch."""
+    """Directions (unconstrained, k) whose variance is off by a factor of two or more, and their stretch.
+
+    None where there are none, or where the numbers are too far apart for an eigendecomposition: what was known serves.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            return _decomposed(x, g)
+    except np.linalg.LinAlgError:
+        return None
+
+
+def _decomposed(x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     spans = [np.linalg.svd(part.T, full_matrices=False)[0] for part in (x, g)]
     basis, _ = np.linalg.qr(np.concatenate(spans, axis=1))
     px, pg = x @ basis, g @ basis
@@ -167,7 +179,7 @@ def _directions(x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] |
     off = np.abs(np.log(values))
     chosen = np.argsort(-off)[: min(MAX_RANK, x.shape[1])]
     chosen = chosen[off[chosen] > np.log(2.0)]
-    if not len(chosen):
+    if not len(chosen) or not np.isfinite(values).all():
         return None
     return basis @ vectors[:, chosen], np.sqrt(values[chosen]) - 1.0
 

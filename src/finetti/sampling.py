@@ -14,17 +14,15 @@ from finetti.engines.drawn import Drawn
 from finetti.engines.exact import draw_exactly
 from finetti.engines.independence.chain import draw_independently
 from finetti.engines.memory import keep_freed_memory
-from finetti.engines.scatter import center_of
+from finetti.engines.rounding import near_the_data, spoilt_at_its_centre, unspoilt
 from finetti.engines.settings import Settings
 from finetti.engines.start import NoStart, checked_wishes
 from finetti.engines.threads import threads_for
 from finetti.errors import ModelError, SamplingError
-from finetti.geometry.constrain import constrain
 from finetti.geometry.plan import AS_WRITTEN, Geometry, Plan, plan
 from finetti.model.context import Model
 from finetti.trace import Trace
 
-TOLERANCE, CHECKED = 1e-4, 200  # nats that rounding may cost the log density, and draws at which that is looked at
 TOO_PRECISE = (
     "latents were not integrated out: the data fix them so much more closely than their priors that rounding would "
     "spoil the marginal density; the model was sampled as written"
@@ -113,6 +111,7 @@ def sample(
     keep_freed_memory()
     drawn = _draw(density, settings, seeds, rng, rewritten=geometry != AS_WRITTEN, step=step, **options)
     if drawn is None:
+        options["initvals"] = near_the_data(density, initvals, chains, rng)
         planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
         settings = replace(settings, step=_stepper(step, AS_WRITTEN))
         drawn = _by_nuts(density, settings, seeds, **options)
@@ -124,35 +123,16 @@ def sample(
 
 def _draw(density: Density, settings: Settings, seeds, rng, *, rewritten: bool, step: str, **options) -> Drawn | None:
     """Draws by the engine that fits; None where rounding spoils the density with its latents integrated out."""
-    drawn = draw_exactly(density, len(seeds), settings.draws, rng) if rewritten else None
-    if drawn is None and rewritten and step == "auto":
-        drawn = draw_independently(density, seeds, settings.draws, rng, progressbar=options["progressbar"])
     try:
+        drawn = draw_exactly(density, len(seeds), settings.draws, rng) if rewritten else None
+        if drawn is None and rewritten and step == "auto":
+            drawn = draw_independently(density, seeds, settings.draws, rng, progressbar=options["progressbar"])
         drawn = drawn or _by_nuts(density, settings, seeds, **options)
     except NoStart:  # where rounding leaves nothing of the marginal density no point has a finite one
-        if density.gaussian is None or not _spoilt_at_its_centre(density):
+        if density.gaussian is None or not spoilt_at_its_centre(density):
             raise
         return None
-    return drawn if density.gaussian is None or _unspoilt(density, drawn) else None
-
-
-def _spoilt_at_its_centre(density: Density) -> bool:
-    """Whether rounding spoils the log density in the middle of the prior."""
-    return not _precise(density, center_of(density)[None])
-
-
-def _unspoilt(density: Density, drawn: Drawn) -> bool:
-    """Whether the log density is right to TOLERANCE at all but a few of the draws."""
-    flat = np.concatenate(drawn.flat)  # chain after chain
-    return _precise(density, flat[:: max(1, len(flat) // CHECKED)])
-
-
-def _precise(density: Density, some: np.ndarray) -> bool:
-    """Whether the log density is right to TOLERANCE at all but a few of some points (point, unconstrained)."""
-    given: dict[Any, Any] = density.batched_arguments()
-    given |= {block.node: value for block, value, _ in constrain(density.blocks, some, given, lead=1)}
-    assert density.gaussian is not None
-    return float((density.gaussian.rounding(given) > TOLERANCE).mean()) < 0.01
+    return drawn if density.gaussian is None or unspoilt(density, drawn) else None
 
 
 def _by_nuts(density: Density, settings: Settings, seeds, **options: Any) -> Drawn:

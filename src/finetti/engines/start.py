@@ -54,10 +54,11 @@ def checked_wishes(density: Density, initvals: Any, chains: int) -> list[dict[No
     Raises:
         SamplingError, ShapeError, UnknownNameError: for starts that fit no variable.
     """
-    return [_checked(density, wish) for wish in _by_chain(initvals, chains)]
+    return [_checked(density, wish) for wish in by_chain(initvals, chains)]
 
 
-def _by_chain(initvals: Any, chains: int) -> list[Mapping[str, Any]]:
+def by_chain(initvals: Any, chains: int) -> list[Mapping[str, Any]]:
+    """The user's starts for each chain: one mapping for all of them, or one each."""
     if initvals is None or isinstance(initvals, Mapping):
         return [initvals or {}] * chains
     if not isinstance(initvals, Sequence) or not all(isinstance(wish, Mapping | None) for wish in initvals):

@@ -1,69 +1,154 @@
-"""Flat priors that the data do not bound: noticed before anything is drawn, because no sampler can draw from them."""
+"""Unknowns that neither prior nor data bound: noticed before anything is drawn, because no sampler can draw from them.
+
+Along almost every line a density with a finite integral has a finite integral, too (Fubini's theorem). So where the
+density does not fall along a line through a point that is nothing special, the posterior is improper.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
 from finetti.density import Density
+from finetti.distributions.bijections import continuous
 from finetti.distributions.positive import HalfFlat
 from finetti.distributions.real import Flat
+from finetti.engines.batches import Batches
+from finetti.engines.ridges import Ridge, ridges
 from finetti.errors import ModelError
 from finetti.geometry.constrain import Block
+from finetti.model.graph import Node, Random
 
 OUTWARD = np.arange(0.0, 32.0, 2.0)  # logarithms of the distances looked at
 LEAST_FALL = 0.01  # of the log density for each unit of the logarithm of the distance, far out
 ELEMENTS = 50  # of a variable that are looked at
+TOGETHER = 30  # elements at most among which combinations are looked for
+WORK = 20_000_000  # numbers touched by the evaluations at most
 
 
 def refuse_unbounded(density: Density, start: np.ndarray) -> None:
-    """See that the density falls along every coordinate with a flat prior, all others held at a start.
+    """See that the density falls along every coordinate with a flat prior, and along combinations of them.
 
-    Far out the log density of log distance must fall: where it does not, its integral along the coordinate is infinite,
-    and with it that of the posterior.
+    So it must along coordinates that a potential reads, which may cancel their prior. Far out the log density of log
+    distance must fall: where it does not, its integral along the line is infinite, and with it that of the posterior.
 
     Args:
         density: of the model.
         start: (unconstrained,) a point of finite density that is nothing special.
 
     Raises:
-        ModelError: naming the variable the data do not bound.
+        ModelError: naming the variables that nothing bounds.
     """
-    for block in density.blocks:
-        if block.node.family in (Flat, HalfFlat):
-            for element in range(min(block.size, ELEMENTS)):
-                for points, log_stretch, end in _ways_out(block, start, block.start + element):
-                    if not _falls(density, points, log_stretch):
-                        raise ModelError(_unbounded(block, element, end))
+    evaluate, suspects = Batches(density), _suspects(density)
+    most = WORK // (2 * len(OUTWARD) * evaluate.width)
+    for suspect in suspects[:most]:
+        for points, log_stretch, end in _ways_out(suspect, start):
+            if not _falls(evaluate(points) + log_stretch):
+                raise ModelError(_unbounded(suspect, end))
+    for logarithmic in (False, True):
+        group = [suspect for suspect in suspects if suspect.logarithmic == logarithmic]
+        if 2 <= len(group) <= TOGETHER and len(group) ** 2 * evaluate.width <= WORK:
+            distances = OUTWARD[1:] if logarithmic else np.exp(OUTWARD)
+            for ridge in ridges(evaluate, start, np.array([s.position for s in group]), distances):
+                if not _falls(ridge.values + (0.0 if logarithmic else OUTWARD[: len(ridge.values)])):
+                    raise ModelError(_undetermined(group, ridge))
 
 
-def _ways_out(block: Block, start: np.ndarray, position: int) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
-    """Points (step, unconstrained) on either side, the log of what a unit of log distance is there, and the end's name.
+@dataclass(frozen=True)
+class _Suspect:
+    """A coordinate that may be unbounded.
 
-    A positive variable's coordinate is its logarithm already, with the log-determinant in its density.
+    Args:
+        block: of its variable.
+        element: which of the variable's coordinates.
+        flat: whether its prior is.
     """
-    logarithmic = block.node.family is HalfFlat
-    for sign, end in ((1.0, "infinity"), (-1.0, "0" if logarithmic else "minus infinity")):
+
+    block: Block
+    element: int
+    flat: bool
+
+    @property
+    def position(self) -> int:
+        return self.block.start + self.element
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether the coordinate is a logarithm, or the like, with the log-determinant in its density."""
+        return bool(continuous(self.block.support).suffix)
+
+    @property
+    def name(self) -> str:
+        place = ", ".join(map(str, np.unravel_index(self.element, self.block.shape)))
+        return f"{self.block.node.name}[{place}]" if self.block.shape else str(self.block.node.name)
+
+
+def _suspects(density: Density) -> list[_Suspect]:
+    """Those with a flat prior first, then those that a potential reads."""
+    read = _read_by(density.potentials.values())
+    found = [(block, block.node.family in (Flat, HalfFlat)) for block in density.blocks]
+    found = sorted((pair for pair in found if pair[1] or pair[0].node in read), key=lambda pair: not pair[1])
+    return [_Suspect(block, k, flat) for block, flat in found for k in range(min(block.size, ELEMENTS))]
+
+
+def _read_by(expressions: Iterable[Node]) -> set[Node]:
+    """The random variables that expressions read without another one between."""
+    found: set[Node] = set()
+    seen: set[int] = set()
+    waiting = list(expressions)
+    while waiting:
+        node = waiting.pop()
+        if id(node) not in seen:
+            seen.add(id(node))
+            if isinstance(node, Random):
+                found.add(node)
+            else:
+                waiting.extend(node.inputs)
+    return found
+
+
+def _ways_out(suspect: _Suspect, start: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, str]]:
+    """Either way: points (step, unconstrained), the log of what a unit of log distance is there, the end's name."""
+    logarithmic = suspect.logarithmic
+    ends = ("its upper end", "its lower end") if logarithmic else ("infinity", "minus infinity")
+    if suspect.block.node.family is HalfFlat:
+        ends = ("infinity", "0")
+    for sign, end in zip((1.0, -1.0), ends, strict=True):
         points = np.repeat(start[None], len(OUTWARD), axis=0)
-        points[:, position] += sign * (OUTWARD if logarithmic else np.exp(OUTWARD))
+        points[:, suspect.position] += sign * (OUTWARD if logarithmic else np.exp(OUTWARD))
         yield points, np.zeros_like(OUTWARD) if logarithmic else OUTWARD, end
 
 
-def _falls(density: Density, points: np.ndarray, log_stretch: np.ndarray) -> bool:
-    with np.errstate(all="ignore"):
-        values = np.asarray(density(points, density.batched_arguments(), lead=1)) + log_stretch
+def _falls(values: np.ndarray) -> bool:
+    """Whether log densities of log distance fall at the far end; they do where they are not finite."""
     finite = np.flatnonzero(np.isfinite(values))
     if len(finite) < 2 or finite[-1] - finite[-2] > 1:
         return True
     last, before = finite[-1], finite[-2]
-    return bool((values[before] - values[last]) / (OUTWARD[last] - OUTWARD[before]) > LEAST_FALL)
+    return bool((values[before] - values[last]) / (OUTWARD[1] - OUTWARD[0]) > LEAST_FALL)
 
 
-def _unbounded(block: Block, element: int, end: str) -> str:
-    place = ", ".join(map(str, np.unravel_index(element, block.shape)))
-    name = f"{block.node.name}[{place}]" if block.shape else str(block.node.name)
+def _unbounded(suspect: _Suspect, end: str) -> str:
+    if not suspect.flat:
+        return (
+            f"The posterior is improper: nothing keeps {suspect.name!r} from {end}, for what the potentials add "
+            "outweighs its prior. Check their sign, or bound it."
+        )
     return (
-        f"The posterior is improper: the prior of {name!r} is flat, and the data do not keep it from {end}. "
-        f"Give it a proper prior, for example {'HalfNormal' if block.node.family is HalfFlat else 'Normal'}."
+        f"The posterior is improper: the prior of {suspect.name!r} is flat, and the data do not keep it from {end}. "
+        f"Give it a proper prior, for example {'HalfNormal' if suspect.block.node.family is HalfFlat else 'Normal'}."
+    )
+
+
+def _undetermined(group: list[_Suspect], ridge: Ridge) -> str:
+    size = np.abs(ridge.direction)
+    names = [repr(s.name) for s, part in zip(group, size, strict=True) if part > 0.1 * size.max()]
+    few = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) <= 5 else f"{', '.join(names[:5])} and others"
+    outweighed = "what the potentials add outweighs their priors; check their sign, or give"
+    advice = "give" if all(s.flat for s in group) else outweighed
+    return (
+        f"The posterior is improper: only a combination of {few} is determined; together they can go to infinity, and "
+        f"the density does not fall: {advice} one of them a proper prior, for example Normal, or leave it out."
     )

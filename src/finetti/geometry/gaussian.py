@@ -131,11 +131,15 @@ class GaussianBlock:
         return xp.where(sound, exponent - log_determinant + normalising, -np.inf)
 
     def rounding(self, given: Mapping[Node, Any]) -> np.ndarray:
-        """About how wrong rounding makes the log marginal, at values (draw, *shape) by node: (draw,)."""
-        system = self.system(Values(self, given, NUMPY, 1))
+        """About how wrong rounding makes the log marginal, at values (draw, *shape) by node: (draw,).
+
+        Infinite where nothing is left of it, which is where `log_marginal` is -inf.
+        """
         with np.errstate(all="ignore"):
-            wrong = np.finfo(float).eps * (np.abs(system.constant) + 1.0 / factorise(system, NUMPY).share)
-        return np.where(np.isfinite(wrong), wrong, np.inf)
+            system = self.system(Values(self, given, NUMPY, 1))
+            share = factorise(system, NUMPY).share
+            wrong = np.finfo(float).eps * (np.abs(system.constant) + 1.0 / share)
+        return np.where(np.isfinite(wrong) & (share > ROUNDING), wrong, np.inf)
 
     def system(self, values: Values) -> System:
         """Q, h and c."""
@@ -159,8 +163,9 @@ class GaussianBlock:
         Returns:
             Members' values (draw, *shape).
         """
-        factors = factorise(self.system(Values(self, given, NUMPY, 1)), NUMPY)
-        flat = self.layout.joined(*solve(factors, draws, rng)) + self.shift
+        with np.errstate(all="ignore"):  # where rounding has spoilt the system, which `rounding` tells
+            factors = factorise(self.system(Values(self, given, NUMPY, 1)), NUMPY)
+            flat = self.layout.joined(*solve(factors, draws, rng)) + self.shift
         values, start = dict(given), 0
         for member in self.members:
             z = flat[:, start : start + member.size].reshape(-1, *member.shape)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from finetti.geometry.rows import compressed, standard
 from finetti.model.graph import Node, Random
 from finetti.model.namespace import NUMPY
 
+MOST_FLAT = 2000  # elements with flat priors among which a direction without data is looked for
 HARMLESS = 1e4  # digits lost to cancellation before sums are taken again around the mean: four of sixteen
 
 
@@ -33,14 +35,15 @@ def block_of(found: Found, free: Sequence[Random], data: Mapping[Node, np.ndarra
         ModelError: where flat priors leave the members undetermined, naming the variable.
     """
     block = _around(found, np.zeros(sum(m.size for m in found.members)))
-    center = central_values(free, data)
-    try:
-        mean, cancelling = _posterior_mean(block, center)
-    except ModelError:  # a coefficient whose prior is centred at 0 says nothing there, but it does elsewhere
-        mean, cancelling = _posterior_mean(block, _moved(free, center))
-    if cancelling < HARMLESS:
+    looked = [_Look.at(block, point) for point in _points(free, data)]
+    if not any(look.sound for look in looked):
+        for look in looked:
+            refuse_undetermined(block, look.system)
         return block
-    return _around(found, np.where(_read_as_is(found), mean, 0.0))
+    seen = next(look for look in looked if look.sound)
+    if seen.cancelling < HARMLESS:
+        return block
+    return _around(found, np.where(_read_as_is(found), seen.mean, 0.0))
 
 
 def _offsets(members: Sequence[Random]) -> dict[Node, int]:
@@ -83,59 +86,101 @@ def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
     )
 
 
-def _moved(free: Sequence[Random], center: Mapping[Node, np.ndarray]) -> dict[Node, np.ndarray]:
-    """A point away from the centre, each coordinate by a different step."""
+def _points(free: Sequence[Random], data: Mapping[Node, np.ndarray]) -> Iterator[Mapping[Node, np.ndarray]]:
+    """Where the block is looked at: the prior's centre, and where that says nothing, two places away from it.
+
+    There a coefficient whose prior is centred at 0 says nothing, and a vague scale is beyond all the data.
+    """
+    center = central_values(free, data)
+    yield center
     blocks = blocks_of(free)
-    flat = unconstrain(blocks, center, center)
-    flat = flat + np.linspace(0.3, 0.9, len(flat))
-    return dict(center) | {block.node: value for block, value, _ in constrain(blocks, flat, center)}
+    steps = np.linspace(0.3, 0.9, sum(block.size for block in blocks))
+    for flat in (unconstrain(blocks, center, center) + steps, steps):
+        yield dict(center) | {block.node: value for block, value, _ in constrain(blocks, flat, center)}
 
 
-def _posterior_mean(block: GaussianBlock, at: Mapping[Node, np.ndarray]) -> tuple[np.ndarray, float]:
-    """The members' mean at a point of the rest, and how many times larger than their difference the sums are."""
-    system = block.system(Values(block, {node: np.asarray(value)[None] for node, value in at.items()}, NUMPY, 1))
-    with np.errstate(all="ignore"):
-        factors = factorise(system, NUMPY)
-        flat = block.layout.joined(*solve(factors, 1, None))[0]
-        left = system.constant + 0.5 * quadratic(factors, NUMPY)
-        cancelling = float(np.abs(system.constant / left).max())
-    if not np.isfinite(flat).all() or not np.min(factors.share) > ROUNDING:
-        raise ModelError(_undetermined(block, system))
-    return flat, cancelling
+@dataclass(frozen=True)
+class _Look:
+    """The block at one point of the rest.
+
+    Args:
+        system: Q, h and c.
+        mean: (element,) of the members.
+        cancelling: how many times larger than their difference the sums are.
+        sound: whether elimination has left more than rounding error.
+    """
+
+    system: System
+    mean: np.ndarray
+    cancelling: float
+    sound: bool
+
+    @classmethod
+    def at(cls, block: GaussianBlock, point: Mapping[Node, np.ndarray]) -> _Look:
+        given = {node: np.asarray(value)[None] for node, value in point.items()}
+        with np.errstate(all="ignore"):
+            system = block.system(Values(block, given, NUMPY, 1))
+            factors = factorise(system, NUMPY)
+            mean = block.layout.joined(*solve(factors, 1, None))[0]
+            left = system.constant + 0.5 * quadratic(factors, NUMPY)
+            cancelling = float(np.abs(system.constant / left).max())
+        sound = bool(np.isfinite(mean).all() and np.min(factors.share) > ROUNDING)
+        return cls(system, mean, cancelling, sound)
 
 
-def _undetermined(block: GaussianBlock, system: System) -> str:
-    """Which member the data and priors do not determine: the largest part of the flattest direction."""
-    precision = dense(block, system)
-    scale = np.sqrt(np.maximum(np.diagonal(precision), 1e-300))
-    _, vectors = np.linalg.eigh(precision / scale[:, None] / scale)
-    worst, start = int(np.argmax(np.abs(vectors[:, 0]) / scale)), 0
+def refuse_undetermined(block: GaussianBlock, system: System) -> None:
+    """See that no direction among members with flat priors is without data, whatever the scales of the others.
+
+    A proper prior keeps every other direction: there Q may be lost to rounding, but the posterior is proper.
+
+    Raises:
+        ModelError: naming a member with a part in the flattest direction.
+    """
+    offsets = _offsets(block.members)
+    none = np.zeros(0, int)
+    flat = np.concatenate([none, *(offsets[m] + np.arange(m.size) for m in block.members if not m.parameters)])
+    if not 0 < len(flat) <= MOST_FLAT:
+        return
+    precision = dense(block, system, flat)
+    size = np.diagonal(precision)
+    if not np.isfinite(precision).all():
+        return
+    scale = np.sqrt(np.where(size > 0, size, 1.0))
+    values, vectors = np.linalg.eigh(precision / scale[:, None] / scale)
+    if values[0] <= ROUNDING * len(flat):
+        raise ModelError(_undetermined(block, int(flat[np.argmax(np.abs(vectors[:, 0]) / scale)])))
+
+
+def _undetermined(block: GaussianBlock, element: int) -> str:
     for member in block.members:
-        if worst < start + member.size:
+        if element < member.size:
             break
-        start += member.size
-    place = ", ".join(map(str, np.unravel_index(worst - start, member.shape)))
-    element = f"{member.name}[{place}]" if place else member.name
+        element -= member.size
+    place = ", ".join(map(str, np.unravel_index(element, member.shape)))
+    name = f"{member.name}[{place}]" if place else member.name
     return (
-        f"The posterior is improper: data and priors do not determine {element!r}. Its prior is flat or all but flat, "
-        "and a change of it can be made up for by others. Give it a proper prior, or leave out what is collinear with "
-        "it; a predictor far from 0 is all but collinear with an intercept until its mean is subtracted."
+        f"The posterior is improper: data and priors do not determine {name!r}. Its prior is flat, and a change of it "
+        "can be made up for by others. Give it a proper prior, or leave out what is collinear with it; a predictor far "
+        "from 0 is all but collinear with an intercept until its mean is subtracted."
     )
 
 
-def dense(block: GaussianBlock, system: System) -> np.ndarray:
-    """Q at one point as a full matrix (element, element), for messages and tests."""
+def dense(block: GaussianBlock, system: System, elements: np.ndarray) -> np.ndarray:
+    """Q at one point as a full matrix over some elements, (element, element)."""
     layout = block.layout
-    q = np.zeros((layout.size, layout.size))
-    border = layout.border
+    place = np.full(layout.size + 1, -1)  # the last one for no element
+    place[elements] = np.arange(len(elements))
+    q = np.zeros((len(elements), len(elements)))
+    border = place[layout.border]
+    kept = border >= 0
     for i, row in enumerate(system.blocks):
-        here = layout.grid[i] >= 0
-        at = layout.grid[i, here]
+        at = place[layout.grid[i]]
         for j, entries in enumerate(row):
-            both = here & (layout.grid[j] >= 0)
-            q[layout.grid[i, both], layout.grid[j, both]] = entries[both, 0]
-            q[layout.grid[j, both], layout.grid[i, both]] = entries[both, 0]
-        q[np.ix_(border, at)] = system.coupling[i][:, here, 0]
-        q[np.ix_(at, border)] = system.coupling[i][:, here, 0].T
-    q[np.ix_(border, border)] = system.border[0]
+            other = place[layout.grid[j]]
+            both = (at >= 0) & (other >= 0)
+            q[at[both], other[both]] = q[other[both], at[both]] = entries[both, 0]
+        coupling = system.coupling[i][kept][:, at >= 0, 0]
+        q[np.ix_(border[kept], at[at >= 0])] = coupling
+        q[np.ix_(at[at >= 0], border[kept])] = coupling.T
+    q[np.ix_(border[kept], border[kept])] = system.border[0][np.ix_(kept, kept)]
     return q

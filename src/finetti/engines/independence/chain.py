@@ -133,7 +133,7 @@ def _resampled(fit: Fit, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarr
 
 def _root(points: np.ndarray) -> np.ndarray:
     """A factor of their covariance, with a little more in directions they have none of."""
-    covariance = np.cov(points.T)
+    covariance = np.atleast_2d(np.cov(points.T))
     return np.linalg.cholesky(covariance + 1e-9 * np.trace(covariance) * np.eye(len(covariance)))
 
 

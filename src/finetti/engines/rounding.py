@@ -1,0 +1,79 @@
+"""Where rounding spoils the density with its latents integrated out: seen at the draws, and where to start then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from finetti.density import Density
+from finetti.engines.drawn import Drawn
+from finetti.engines.scatter import center_of
+from finetti.engines.start import by_chain
+from finetti.geometry.constrain import constrain
+from finetti.geometry.gaussian import GaussianBlock
+from finetti.model.graph import Node
+
+TOLERANCE, CHECKED = 1e-4, 200  # nats that rounding may cost the log density, and draws at which that is looked at
+FEW = 0.01  # share of them where it may cost more
+BEYOND = 2.0  # times as far from their middle as the draws are: it is looked there, too
+
+
+def spoilt_at_its_centre(density: Density) -> bool:
+    """Whether rounding spoils the log density in the middle of the prior."""
+    return not _precise(_rounding(density, center_of(density)[None]))
+
+
+def unspoilt(density: Density, drawn: Drawn) -> bool:
+    """Whether the log density is right to TOLERANCE at all but a few of the draws, and there at all beyond them.
+
+    Where rounding leaves nothing of it it is -inf: draws that reach up to there are of a part of the posterior only.
+    """
+    flat = np.concatenate(drawn.flat)  # chain after chain
+    some = flat[:: max(1, len(flat) // CHECKED)]
+    middle = np.median(some, axis=0)
+    lost = _rounding(density, middle + BEYOND * (some - middle)) == np.inf
+    return _precise(_rounding(density, some)) and float(lost.mean()) < FEW
+
+
+def near_the_data(
+    density: Density, initvals: Mapping[str, Any] | Sequence | None, chains: int, rng: np.random.Generator
+) -> list[dict[str, Any]]:
+    """For each chain starts of the latents by name, drawn given the centre of the rest's prior.
+
+    Rounding spoils how likely the rest is, but not where very precise data want a latent.
+
+    Args:
+        density: with latents integrated out.
+        initvals: the user's own starts, which come first.
+        chains: how many.
+        rng: source of random numbers.
+    """
+    block, given = _block(density), _given(density, center_of(density)[None])
+    drawn = [block.draw(given, 1, rng) for _ in range(chains)]
+    starts = [
+        {str(member.name): one[member][0] for member in block.members if np.isfinite(one[member]).all()}
+        for one in drawn
+    ]
+    return [{**start, **wish} for start, wish in zip(starts, by_chain(initvals, chains), strict=True)]
+
+
+def _precise(rounding: np.ndarray) -> bool:
+    return float((rounding > TOLERANCE).mean()) < FEW
+
+
+def _rounding(density: Density, points: np.ndarray) -> np.ndarray:
+    """(point,) how wrong rounding makes the log density at (point, unconstrained); infinite where nothing is left."""
+    return _block(density).rounding(_given(density, points))
+
+
+def _given(density: Density, points: np.ndarray) -> dict[Node, Any]:
+    """Values (point, *shape) of data and free variables by node."""
+    given: dict[Node, Any] = density.batched_arguments()
+    return given | {block.node: value for block, value, _ in constrain(density.blocks, points, given, lead=1)}
+
+
+def _block(density: Density) -> GaussianBlock:
+    assert density.gaussian is not None, "no latents are integrated out"
+    return density.gaussian

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from finetti.distributions.bijections import Logs
 from finetti.distributions.guards import Guard, needed_guards
 from finetti.errors import ModelError
 from finetti.geometry.constrain import Block, blocks_of, constrain
@@ -69,13 +70,16 @@ class Density:
     ) -> Iterator[tuple[str, Any, Any]]:
         """Name, term, and whether the parameters of its variable are in their domains: True where they always are."""
         known = dict(given)
+        logs: dict[Random, Logs | None] = {}
         for block, value, log_det in constrain(self.blocks, flat, given, xp=xp, lead=lead):
+            logs[block.node] = block.logs(block.take(flat, lead), known, xp, lead)
             if block.transformed:
                 name = block.name if block.name != block.node.name else f"{block.name} (coordinates)"
                 yield name, _total(xp, log_det, lead), True
             known[block.node] = value
         for node in self.randoms:
-            term = _total(xp, _log_density(node, known, xp, lead, kernel=node in self.carriers), lead)
+            by = self._written_by(node, logs)
+            term = _total(xp, _log_density(node, known, xp, lead, by), lead)
             term = term + known[self.carriers[node]] if node in self.carriers else term
             yield str(node.name), term, self._inside([node], known, xp, lead)
         for name, potential in self.potentials.items():
@@ -109,11 +113,13 @@ class Density:
         better ones are.
         """
         known, count = dict(given), np.zeros(len(flat))
+        logs: dict[Random, Logs | None] = {}
         for block, value, log_det in constrain(self.blocks, flat, given, lead=1):
+            logs[block.node] = block.logs(block.take(flat, 1), known, NUMPY, 1)
             known[block.node] = value
             count += _not_finite(log_det, flat) + _not_finite(value, flat)
         for node in self.randoms:
-            count += _not_finite(_log_density(node, known, NUMPY, 1, kernel=node in self.carriers), flat)
+            count += _not_finite(_log_density(node, known, NUMPY, 1, self._written_by(node, logs)), flat)
         for potential in self.potentials.values():
             count += _not_finite(evaluate([potential], known, lead=1)[0], flat)
         for guard in (guard for guards in self.guards.values() for guard in guards):
@@ -121,6 +127,15 @@ class Density:
         if self.gaussian is not None:
             count += _not_finite(self.gaussian.log_marginal(known, lead=1), flat)
         return count
+
+    def _written_by(self, node: Random, logs: Mapping[Random, Logs | None]) -> Callable[..., Any]:
+        """The log density of one variable as `(xp, x, *parameters)`: its kernel alone, or by logarithms, where due."""
+        family, its_logs, by_logs = node.family, logs.get(node), node.family.log_density_by_logs
+        if node in self.carriers:
+            return family.log_kernel
+        if its_logs is None or by_logs is None:
+            return family.log_density
+        return lambda xp, x, *parameters: by_logs(xp, x, its_logs, *parameters)
 
     def batched_arguments(self) -> dict[Node, np.ndarray]:
         """The arguments with a leading axis of length 1, for evaluation over draws."""
@@ -176,9 +191,9 @@ def _carriers(randoms: Sequence[Random], data: Mapping[Node, np.ndarray]) -> dic
 
 
 def _log_density(
-    node: Random, known: Mapping[Node, Any], xp: Namespace, lead: int, *, kernel: bool = False
+    node: Random, known: Mapping[Node, Any], xp: Namespace, lead: int, written_by: Callable[..., Any]
 ) -> Any:
-    """Elementwise log density of one variable at its value or data, or its kernel alone."""
+    """Elementwise log density of one variable at its value or data."""
     at = node if node.observed is None else node.observed
     value, *parameters = evaluate([at, *node.parameters], known, xp=xp, lead=lead)
     if lead:
@@ -186,9 +201,7 @@ def _log_density(
         parameters = [
             align(p, batch + spec.event_ndim) for p, spec in zip(parameters, node.family.parameters, strict=True)
         ]
-    function = node.family.log_kernel if kernel else node.family.log_density
-    log_density = function(xp, value, *parameters)
-    return _repeated(xp, log_density, node, lead)
+    return _repeated(xp, written_by(xp, value, *parameters), node, lead)
 
 
 def _repeated(xp: Namespace, log_density: Any, node: Random, lead: int) -> Any:

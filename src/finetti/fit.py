@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 
 from finetti.density import Density
-from finetti.distributions.bijections import continuous
+from finetti.distributions.bijections import EXP, continuous
 from finetti.engines.drawn import Drawn
 from finetti.geometry.constrain import Block, constrain
 from finetti.model.context import Model, dims_and_coords
 from finetti.model.evaluate import evaluate
 from finetti.model.graph import Data, Deterministic, Node, ancestors
+from finetti.model.namespace import NUMPY
 from finetti.trace import Trace, build_trace
 
 BATCH_ELEMENTS = 1_000_000  # numbers held at once by each thread while deterministics are computed; more is slower, too
@@ -37,10 +38,11 @@ def trace_of(
     posterior, done = _posterior(model, density, drawn, rng, threads)
     if done < drawn.flat.shape[1]:
         drawn, attrs = drawn.until(done), {**attrs, "interrupted": True}
+    learned = drawn.arguments or (density.arguments,) * len(drawn.flat)
     transformed = [block for block in density.blocks if block.name != block.node.name]
     groups = {
         "posterior": posterior,
-        "unconstrained_posterior": {block.name: _unconstrained(block, drawn.flat, posterior) for block in transformed},
+        "unconstrained_posterior": {block.name: _unconstrained(block, drawn.flat, learned) for block in transformed},
         "sample_stats": drawn.statistics,
         "observed_data": _observed(model),
         "constant_data": {node.name: model.data[node] for node in model.data if isinstance(node, Data)},
@@ -52,11 +54,20 @@ def trace_of(
     return build_trace(groups=groups, dims=dims, coords=coords, attrs=attrs)
 
 
-def _unconstrained(block: Block, flat: np.ndarray, posterior: Mapping[str, np.ndarray]) -> np.ndarray:
-    """(chain, draw, *shape) on the support's own scale, whatever coordinates the chain had."""
-    if block.coordinates is not None:
-        return np.asarray(continuous(block.support).inverse(posterior[str(block.node.name)]))
-    return flat[..., block.start : block.start + block.size].reshape(*flat.shape[:2], *block.shape)
+def _unconstrained(block: Block, flat: np.ndarray, learned: Sequence[Mapping[Node, Any]]) -> np.ndarray:
+    """(chain, draw, *shape) on the support's own scale, whatever coordinates each chain had."""
+    taken = block.take(flat, 2)
+    if block.coordinates is None:
+        return taken
+    assert continuous(block.support) is EXP, "only positive variables have coordinates and an unconstrained name"
+    return np.stack([_log_values(block, rows, given) for rows, given in zip(taken, learned, strict=True)])
+
+
+def _log_values(block: Block, rows: np.ndarray, given: Mapping[Node, Any]) -> np.ndarray:
+    """(draw, *shape) the logarithms of a variable at one chain's coordinates, also where no float holds it."""
+    logs = block.logs(rows, {node: value[None] for node, value in given.items()}, NUMPY, 1)
+    assert logs is not None
+    return np.asarray(logs.value)
 
 
 def _posterior(

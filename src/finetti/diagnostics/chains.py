@@ -18,6 +18,7 @@ MAX_R_HAT, MIN_ESS = 1.01, 100  # the paper's limits; ESS for each chain
 BY_CHANCE = 0.01  # chance that independent draws exceed the limit of R-hat in some scalar, at most
 BAD_R_HAT = 1.1  # from here on the chains have not found each other
 APART = 2.0  # standard deviations of a chain that stay free between modes, on either side
+TINY = 1e-250  # below, values near the end of floating point are rounded up to what it holds
 HUGE, LARGE = 1e10, 1e5  # numbers that no start is near to
 ELSEWHERE, UNEVEN = 0.25, 100.0  # of draws that ran away: chains' distance by their size; ratio of half chains' spreads
 
@@ -32,7 +33,7 @@ def findings_of_draws(arrays: Sequence[xr.DataArray], run: Run) -> tuple[list[Fi
     of_chains = [extremes(scalars_of(array)) for array in arrays]
     ends = [(low.min(axis=0), high.max(axis=0)) for low, high in of_chains]
     finite = [np.isfinite(low) & np.isfinite(high) for low, high in ends]
-    found = _not_finite(arrays, finite)
+    found = _not_finite(arrays, finite) + _too_small(arrays, ends)
     if not run.has_chain:
         return found, None
     if arrays[0].sizes["draw"] < MIN_DRAWS:
@@ -46,6 +47,22 @@ def findings_of_draws(arrays: Sequence[xr.DataArray], run: Run) -> tuple[list[Fi
             found += [finding for finding in judged if finding]
     moved = np.any([~(low >= high).all(axis=1) for low, high in of_chains], axis=0)
     return [*found, *_stuck(moved), *_one_chain(run)], measured
+
+
+def _too_small(arrays: Sequence[xr.DataArray], ends: Sequence[tuple[np.ndarray, np.ndarray]]) -> list[Finding]:
+    """Positive values that come so near to 0 that they are stored as the smallest there are."""
+    tiny = [np.flatnonzero((low > 0) & (low < TINY)) for low, _ in ends]
+    names = tuple(name for array, at in zip(arrays, tiny, strict=True) if len(at) for name in names_of(array, at))
+    if not names:
+        return []
+    smallest = min(float(low[at].min()) for (low, _), at in zip(ends, tiny, strict=True) if len(at))
+    return [Finding(
+        kind=Kind.TOO_SMALL, severity=Severity.NOTE, value=smallest, threshold=TINY, variables=names,
+        says=f"{listed(names)} {'comes' if len(names) == 1 else 'come'} nearer to 0 than floating point does, and "
+        "draws are rounded up to what it holds; their logarithms are exact.",
+        next_steps=("for anything that rests on the smallest values use the group unconstrained_posterior",),
+        source="the smallest normal double is 2.2e-308",
+    )]  # fmt: skip
 
 
 def r_hat_limit(*, chains: int, draws: int, scalars: int) -> float:

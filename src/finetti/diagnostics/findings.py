@@ -32,6 +32,7 @@ class Kind(StrEnum):
     ONE_CHAIN = "one chain alone"
     INTERRUPTED = "interrupted"
     TREE_DEPTH = "trees cut off"
+    TOO_SMALL = "values below what floating point holds"
 
 
 CAUSES = frozenset({Kind.NOT_FINITE, Kind.UNDETERMINED, Kind.MODES})  # the rest follows from them

@@ -15,6 +15,9 @@ enters a variable into the open model; `.dist(...)` makes an unnamed one.
 Each function gets the parameters in the order of `parameters`, as arrays that broadcast against x. Where a costly
 term depends on the data and few parameters, a family splits it off: `log_density` = `log_kernel` + `log_carrier`, and
 `log_carrier(xp, x, ...)` takes those of the parameters named in `carrier`, so that it can be computed once.
+
+A family whose density asks for log x is written by `log_density_by_logs(xp, x, logs, ...)` in place of `log_density`:
+`logs` holds the logarithm also where x is so near 0 that it can't be told from it, as draws of Gamma(0.01, 0.01) are.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from finetti.distributions.bijections import REAL, Support
+from finetti.distributions.bijections import REAL, Logs, Support
 from finetti.distributions.domains import (
     Condition,
     Parameter,
@@ -57,7 +60,7 @@ class Family:
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     carrier: ClassVar[tuple[str, ...] | None] = None
 
-    log_density: ClassVar[Callable[..., Any]]
+    log_density_by_logs: ClassVar[Callable[..., Any] | None] = None
     draw: ClassVar[Callable[..., Any]]
     mean: ClassVar[Callable[..., Any]]
     log_kernel: ClassVar[Callable[..., Any]]
@@ -83,6 +86,17 @@ class Family:
         node = _random(cls, None, *resolved, observed=None, shape=shape, dims=None, model=None)
         cls.check(node, {})
         return node
+
+    @classmethod
+    def log_density(cls, xp: Any, x: Any, *parameters: Any) -> Any:
+        """The log density at values, of a family written by their logarithms."""
+        assert cls.log_density_by_logs is not None
+        return cls.log_density_by_logs(xp, x, cls.logs_of(xp, x), *parameters)
+
+    @staticmethod
+    def logs_of(xp: Any, x: Any) -> Logs:
+        """What `log_density_by_logs` asks for, of a value."""
+        return Logs(xp.log(x))
 
     @classmethod
     def support_of(cls, parameters: tuple[Node, ...]) -> Support:

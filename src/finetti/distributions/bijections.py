@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,25 +34,48 @@ def _strict_triangle(shape: Shape) -> Shape:
     return (*shape[:-2], k * (k - 1) // 2)
 
 
+class Logs(NamedTuple):
+    """Logarithms of a value x that hold where x itself is too close to 0 or 1 to be written as a number.
+
+    Args:
+        value: log x.
+        rest: log(1 - x), of values between 0 and 1.
+    """
+
+    value: Array
+    rest: Array = None
+
+
 @dataclass(frozen=True)
 class Bijection:
-    """A smooth one-to-one map from unconstrained values onto a support; `suffix` names its unconstrained side."""
+    """A smooth one-to-one map from unconstrained values onto a support.
+
+    Args:
+        suffix: names its unconstrained side.
+        forward, inverse, unconstrained: see the head of this module.
+        logs: `(xp, z) -> Logs` of the value, where the support ends at 0.
+    """
 
     suffix: str
     forward: Callable[..., tuple[Array, Array]]
     inverse: Callable[..., Array]
     unconstrained: Callable[[Shape], Shape] = _same
+    logs: Callable[..., Logs] | None = None
 
 
 def _identity(xp, z):
     return z, xp.zeros_like(z)
 
 
-_LOG_SMALLEST, _BELOW_ONE = -700.0, 1.0 - 2.0**-53
+LOG_SMALLEST, _BELOW_ONE = -700.0, 1.0 - 2.0**-53
 
 
 def _exp(xp, z):
-    return xp.exp(xp.maximum(z, _LOG_SMALLEST)), z  # never 0, where some densities are infinite
+    return xp.exp(xp.maximum(z, LOG_SMALLEST)), z  # never 0, where some densities are infinite
+
+
+def _exp_logs(xp, z):
+    return Logs(z)
 
 
 def _above(xp, z, lower):
@@ -64,8 +87,12 @@ def _below(xp, z, upper):
 
 
 def _logistic(xp, z):
-    inside = xp.minimum(xp.sigmoid(xp.maximum(z, _LOG_SMALLEST)), _BELOW_ONE)  # never 0 or 1, as above
+    inside = xp.minimum(xp.sigmoid(xp.maximum(z, LOG_SMALLEST)), _BELOW_ONE)  # never 0 or 1, as above
     return inside, -xp.softplus(z) - xp.softplus(-z)
+
+
+def _logistic_logs(xp, z):
+    return Logs(-xp.softplus(-z), -xp.softplus(z))
 
 
 def _interval(xp, z, lower, upper):
@@ -80,14 +107,23 @@ def _logit(x):
 
 def _stick_breaking(xp, z):
     """Stan's simplex map: each part takes a logistic share of what is left (Stan Reference Manual 10.7)."""
+    log_x, log_det = _sticks(xp, z)
+    return xp.exp(xp.maximum(log_x, LOG_SMALLEST)), log_det
+
+
+def _stick_breaking_logs(xp, z):
+    return Logs(_sticks(xp, z)[0])
+
+
+def _sticks(xp, z):
+    """Logarithms of the parts, and the log-determinant."""
     k = z.shape[-1] + 1
     z = z - xp.log(xp.arange(k - 1, 0, -1) * 1.0)
     log_share, log_rest = -xp.softplus(-z), -xp.softplus(z)
     log_left = xp.cumsum(log_rest, axis=-1)
     before = xp.concatenate([xp.zeros_like(z[..., :1]), log_left[..., :-1]], axis=-1)
     log_x = xp.concatenate([before + log_share, log_left[..., -1:]], axis=-1)
-    x = xp.exp(xp.maximum(log_x, _LOG_SMALLEST))
-    return x, xp.sum(before + log_share + log_rest, axis=-1)
+    return log_x, xp.sum(before + log_share + log_rest, axis=-1)
 
 
 def _stick_breaking_inverse(x):
@@ -135,12 +171,12 @@ def _cholesky_correlation_inverse(x):
 
 
 IDENTITY = Bijection("", _identity, lambda x: x)
-EXP = Bijection("log__", _exp, np.log)
+EXP = Bijection("log__", _exp, np.log, logs=_exp_logs)
 ABOVE = Bijection("interval__", _above, lambda x, lower: np.log(x - lower))
 BELOW = Bijection("interval__", _below, lambda x, upper: np.log(upper - x))
-LOGISTIC = Bijection("logodds__", _logistic, _logit)
+LOGISTIC = Bijection("logodds__", _logistic, _logit, logs=_logistic_logs)
 INTERVAL = Bijection("interval__", _interval, lambda x, lo, up: np.log(x - lo) - np.log(up - x))
-STICK_BREAKING = Bijection("simplex__", _stick_breaking, _stick_breaking_inverse, _one_less)
+STICK_BREAKING = Bijection("simplex__", _stick_breaking, _stick_breaking_inverse, _one_less, _stick_breaking_logs)
 CHOLESKY_CORRELATION = Bijection(
     "cholesky_corr__", _cholesky_correlation, _cholesky_correlation_inverse, _strict_triangle
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from finetti.distributions.base import Family
-from finetti.distributions.bijections import REAL, UNIT, at_least, at_most, between, constant_interval
+from finetti.distributions.bijections import REAL, UNIT, Logs, at_least, at_most, between, constant_interval
 from finetti.distributions.domains import ANY, POSITIVE_NUMBER, PROBABILITY, Condition, Domain, Parameter, below
 from finetti.distributions.real import LOG_SQRT_2PI, PRECISION
 from finetti.distributions.special import log_beta
@@ -66,8 +66,12 @@ class Beta(Family):
     )  # fmt: skip
 
     @staticmethod
-    def log_density(xp, x, alpha, beta):
-        return (alpha - 1) * xp.log(x) + (beta - 1) * xp.log1p(-x) - log_beta(xp, alpha, beta)
+    def logs_of(xp, x):
+        return Logs(xp.log(x), xp.log1p(-x))
+
+    @staticmethod
+    def log_density_by_logs(xp, x, logs, alpha, beta):
+        return (alpha - 1) * logs.value + (beta - 1) * logs.rest - log_beta(xp, alpha, beta)
 
     @staticmethod
     def draw(rng, shape, alpha, beta):

@@ -100,9 +100,9 @@ class Dirichlet(Family):
         return parameters[0].shape[-1:]
 
     @staticmethod
-    def log_density(xp, x, a):
+    def log_density_by_logs(xp, x, logs, a):
         log_norm = xp.sum(xp.gammaln(a), axis=-1) - xp.gammaln(xp.sum(a, axis=-1))
-        return xp.sum((a - 1) * xp.log(x), axis=-1) - log_norm
+        return xp.sum((a - 1) * logs.value, axis=-1) - log_norm
 
     @staticmethod
     def draw(rng, shape, a):

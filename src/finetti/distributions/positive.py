@@ -184,8 +184,8 @@ class Gamma(Family):
     examples = ({"alpha": 2.5, "beta": 0.4}, {"alpha": 0.6, "beta": 1.0}, {"mu": 3.0, "sigma": 1.5})
 
     @staticmethod
-    def log_density(xp, x, alpha, beta):
-        return alpha * xp.log(beta) - xp.gammaln(alpha) + (alpha - 1) * xp.log(x) - beta * x
+    def log_density_by_logs(xp, x, logs, alpha, beta):
+        return alpha * xp.log(beta) - xp.gammaln(alpha) + (alpha - 1) * logs.value - beta * x
 
     @staticmethod
     def draw(rng, shape, alpha, beta):
@@ -215,8 +215,8 @@ class InverseGamma(Family):
     examples = ({"alpha": 3.5, "beta": 2.0}, {"alpha": 0.8, "beta": 2.0}, {"mu": 3.0, "sigma": 1.5})
 
     @staticmethod
-    def log_density(xp, x, alpha, beta):
-        return alpha * xp.log(beta) - xp.gammaln(alpha) - (alpha + 1) * xp.log(x) - beta / x
+    def log_density_by_logs(xp, x, logs, alpha, beta):
+        return alpha * xp.log(beta) - xp.gammaln(alpha) - (alpha + 1) * logs.value - beta * xp.exp(-logs.value)
 
     @staticmethod
     def draw(rng, shape, alpha, beta):
@@ -249,9 +249,8 @@ class LogNormal(Family):
     examples = ({"mu": -0.5, "sigma": 0.8}, {"mu": 1.0, "tau": 4.0})
 
     @staticmethod
-    def log_density(xp, x, mu, sigma):
-        log_x = xp.log(x)
-        return -0.5 * ((log_x - mu) / sigma) ** 2 - xp.log(sigma) - log_x - LOG_SQRT_2PI
+    def log_density_by_logs(xp, x, logs, mu, sigma):
+        return -0.5 * ((logs.value - mu) / sigma) ** 2 - xp.log(sigma) - logs.value - LOG_SQRT_2PI
 
     @staticmethod
     def draw(rng, shape, mu, sigma):
@@ -281,9 +280,9 @@ class Weibull(Family):
     examples = ({"alpha": 1.7, "beta": 2.5}, {"alpha": 0.8, "beta": 0.3})
 
     @staticmethod
-    def log_density(xp, x, alpha, beta):
-        log_ratio = xp.log(x) - xp.log(beta)
-        return xp.log(alpha) - xp.log(x) + alpha * log_ratio - xp.exp(alpha * log_ratio)
+    def log_density_by_logs(xp, x, logs, alpha, beta):
+        log_ratio = logs.value - xp.log(beta)
+        return xp.log(alpha) - logs.value + alpha * log_ratio - xp.exp(alpha * log_ratio)
 
     @staticmethod
     def draw(rng, shape, alpha, beta):
@@ -346,9 +345,9 @@ class ChiSquared(Family):
     examples = ({"nu": 4.5},)
 
     @staticmethod
-    def log_density(xp, x, nu):
+    def log_density_by_logs(xp, x, logs, nu):
         half = 0.5 * nu
-        return (half - 1) * xp.log(x) - 0.5 * x - half * np.log(2.0) - xp.gammaln(half)
+        return (half - 1) * logs.value - 0.5 * x - half * np.log(2.0) - xp.gammaln(half)
 
     @staticmethod
     def draw(rng, shape, nu):

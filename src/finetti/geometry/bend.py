@@ -17,13 +17,14 @@ from typing import Any
 
 import numpy as np
 
+from finetti.distributions.bijections import LOG_SMALLEST, Logs
 from finetti.geometry.coordinates import Learned
 from finetti.model.graph import Constant, Node, Shape
 from finetti.model.namespace import NUMPY, Namespace
 
 LOGARITHM = -100.0  # log k of a bend nobody gets to
 BENDS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # k tried, over that of the median
-SMALLEST = -700.0  # as in bijections: the value is never 0
+NEGLIGIBLE = -40.0  # exp of it beside 1
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,16 @@ class Bend:
     def forward(self, xp: Namespace, x: Any, given: Mapping[Node, Any], lead: int) -> tuple[Any, Any]:
         """The variable's value at x, and the log-determinant for each element."""
         log_k = given[self.place]
-        z = xp.maximum(x + log_k, SMALLEST)
-        return xp.softplus(z) * xp.exp(-log_k), -xp.softplus(-z) - log_k
+        z = x + log_k
+        return xp.softplus(xp.maximum(z, LOG_SMALLEST)) * xp.exp(-log_k), -xp.softplus(-z) - log_k
+
+    def logs(self, xp: Namespace, x: Any, given: Mapping[Node, Any], lead: int) -> Logs:
+        """The logarithm of the value at x, also where the value itself is too small to be written."""
+        return Logs(_log_value(xp, x, given[self.place]))
 
     def inverse(self, value: np.ndarray, given: Mapping[Node, Any], lead: int = 0) -> np.ndarray:
         """x at a value of the variable, or at many with `lead=1`."""
-        return _coordinate(value, given[self.place])
+        return _coordinate(np.log(value), given[self.place])
 
     def learn(self, draws: np.ndarray, gradients: np.ndarray, given: Mapping[Node, Any]) -> Learned:
         """The k at which the coordinate and the gradient along it are most nearly opposite (correlation -1).
@@ -55,14 +60,14 @@ class Bend:
         Minimising that correlation minimises the Fisher divergence to a Gaussian whose location and scale are free.
         """
         present = given[self.place][0]
-        value, _ = self.forward(NUMPY, draws, {self.place: present}, 1)
+        log_value = _log_value(NUMPY, draws, present)
         slope, bending = _derivatives(draws, present)
-        along_value = (gradients - bending) / slope
-        middle = np.log(np.median(value, axis=0))
+        along_log = (gradients - bending) / slope
+        middle = np.median(log_value, axis=0)
         tried = np.stack([np.full(present.shape, LOGARITHM), *(np.log(bend) - middle for bend in BENDS)])  # (k, *shape)
-        fit = _correlation(*_laid_out(value, along_value, tried[:, None]))
+        fit = _correlation(*_laid_out(log_value, along_log, tried[:, None]))
         numbers = np.take_along_axis(tried, fit.argmin(axis=0)[None], axis=0)[0]
-        return Learned(numbers, *_laid_out(value, along_value, numbers))
+        return Learned(numbers, *_laid_out(log_value, along_log, numbers))
 
     def told(self, name: str, given: Sequence[Mapping[Node, Any]]) -> str:
         """Where the bend is; nothing where it is nowhere."""
@@ -79,23 +84,32 @@ def logarithmic(shape: Shape) -> Constant:
     return Constant(value.shape, value.dtype, value)
 
 
-def _coordinate(value: np.ndarray, log_k: np.ndarray) -> np.ndarray:
-    """log(exp(k value) - 1) - log k, without overflow."""
-    scaled = value * np.exp(log_k)
-    return scaled + np.log(-np.expm1(-scaled)) - log_k
+def _log_value(xp: Namespace, x: Any, log_k: Any) -> Any:
+    """log(softplus(x + log k)) - log k, which is x where x + log k is far below 0."""
+    z = x + log_k
+    return xp.where(z < NEGLIGIBLE, x, xp.log(xp.softplus(xp.maximum(z, NEGLIGIBLE))) - log_k)
+
+
+def _coordinate(log_value: np.ndarray, log_k: np.ndarray) -> np.ndarray:
+    """log(exp(k value) - 1) - log k, without overflow and also where the value is too small to be written."""
+    log_scaled = log_value + log_k
+    scaled = np.exp(np.maximum(log_scaled, NEGLIGIBLE))
+    return np.where(log_scaled < NEGLIGIBLE, log_value, scaled + np.log(-np.expm1(-scaled)) - log_k)
 
 
 def _derivatives(x: np.ndarray, log_k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """d value / d x, and the slope of its logarithm."""
-    z = np.maximum(x + log_k, SMALLEST)
-    return np.exp(-np.logaddexp(0.0, -z) - log_k), np.exp(-np.logaddexp(0.0, z))
+    """d log value / d x, and the slope of log(d value / d x)."""
+    z = x + log_k
+    near = np.maximum(z, NEGLIGIBLE)
+    slope = np.exp(-np.logaddexp(0.0, -near)) / np.logaddexp(0.0, near)
+    return np.where(z < NEGLIGIBLE, 1.0, slope), np.exp(-np.logaddexp(0.0, z))
 
 
-def _laid_out(value: np.ndarray, along_value: np.ndarray, log_k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Coordinates and the gradients along them."""
-    x = _coordinate(value, log_k)
+def _laid_out(log_value: np.ndarray, along_log: np.ndarray, log_k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Coordinates and the gradients along them, from those along the logarithm."""
+    x = _coordinate(log_value, log_k)
     slope, bending = _derivatives(x, log_k)
-    return x, along_value * slope + bending
+    return x, along_log * slope + bending
 
 
 def _correlation(x: np.ndarray, g: np.ndarray) -> np.ndarray:

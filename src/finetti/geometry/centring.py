@@ -60,6 +60,9 @@ class Centring:
             return xi, log_width
         return loc + scale * xi, xp.log(scale) + log_width
 
+    def logs(self, xp: Namespace, x: Any, given: Mapping[Node, Any], lead: int) -> None:
+        """None: a latent of a location and a scale has no end at 0."""
+
     def inverse(self, value: np.ndarray, given: Mapping[Node, Any], lead: int = 0) -> np.ndarray:
         """x at a value of the latent, or at many with `lead=1`."""
         loc, scale, middle, width = self._of_xi(NUMPY, given, lead)

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from finetti.distributions.bijections import Support, continuous
+from finetti.distributions.bijections import Logs, Support, continuous
 from finetti.geometry.centring import Centring
 from finetti.geometry.coordinates import Coordinates
 from finetti.model.evaluate import align, evaluate
@@ -60,6 +60,13 @@ class Block:
         if self.coordinates is not None:
             return self.coordinates.forward(xp, z, given, lead)
         return continuous(self.support).forward(xp, z, *self.bounds(given, xp, lead))
+
+    def logs(self, z: Any, given: Mapping[Node, Any], xp: Namespace, lead: int) -> Logs | None:
+        """Logarithms of the value at unconstrained values, exact near 0; None where its support has no end there."""
+        if self.coordinates is not None:
+            return self.coordinates.logs(xp, z, given, lead)
+        logs = continuous(self.support).logs
+        return None if logs is None else logs(xp, z)
 
     def inverse(self, value: np.ndarray, given: Mapping[Node, Any], lead: int = 0) -> np.ndarray:
         """Unconstrained values at a value of the variable, or at many with `lead=1`."""

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from finetti.distributions.bijections import Logs
 from finetti.model.graph import Constant, Node
 from finetti.model.namespace import Namespace
 
@@ -45,6 +46,9 @@ class Coordinates(Protocol):
 
     def forward(self, xp: Namespace, x: Any, given: Mapping[Node, Any], lead: int) -> tuple[Any, Any]:
         """The variable's value at coordinates x, and the log-determinant for each element."""
+
+    def logs(self, xp: Namespace, x: Any, given: Mapping[Node, Any], lead: int) -> Logs | None:
+        """Logarithms of the value at coordinates x that hold near 0; None for a variable that has no end at 0."""
 
     def inverse(self, value: np.ndarray, given: Mapping[Node, Any], lead: int = 0) -> np.ndarray:
         """Coordinates at a value of the variable, or at many with `lead=1`."""

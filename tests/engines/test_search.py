@@ -114,12 +114,12 @@ def test_a_scale_of_latents_that_are_integrated_out_is_positive():
 
 
 @st.composite
-def bumps(draw, d):
+def bumps(draw, d, narrowest=0.03):
     """A mixture of a few laws of different places, widths and tails, some cut off at an edge."""
     k = draw(st.integers(1, 4))
     number = st.floats(-8, 8)
     places = np.array([[draw(number) for _ in range(d)] for _ in range(k)])
-    widths = np.array([[10.0 ** draw(st.floats(-1.5, 1.0)) for _ in range(d)] for _ in range(k)])
+    widths = np.array([[10.0 ** draw(st.floats(np.log10(narrowest), 1.0)) for _ in range(d)] for _ in range(k)])
     shares = np.array([draw(st.floats(0.05, 1.0)) for _ in range(k)])
     heavy = [draw(st.booleans()) for _ in range(k)]
     edge = draw(st.sampled_from([None, None, -1.0, 2.0]))
@@ -141,9 +141,9 @@ def log_density(xp, coordinates, law):
     return total if edge is None else xp.where(coordinates[0] > edge, total, -np.inf)
 
 
-def sampled(law, d):
+def sampled(law, d, end=60):
     with pm.Model():
-        x = [pm.Uniform(f"x{k}", -60, 60) for k in range(d)]
+        x = [pm.Uniform(f"x{k}", -end, end) for k in range(d)]
         pm.Potential("law", log_density(pm.math, x, law))
         return pm.sample(500, random_seed=1, progressbar=False, tune=300)
 
@@ -170,14 +170,15 @@ def test_generated_posteriors_of_one_unknown(law):
 
 
 @settings(deadline=None, derandomize=True, max_examples=20)
-@given(bumps(2))
+@given(bumps(2, narrowest=0.2))
 def test_generated_posteriors_of_two_unknowns(law):
-    trace = sampled(law, 2)
+    """Modes no narrower than the points of a search lie apart: others may be missed, and the words say so."""
+    trace = sampled(law, 2, end=25)
     if trace.attrs["sampler"] != "quadrature":
         return
     axes = [
-        np.unique(np.concatenate([np.linspace(-60, 60, 1201), *(
-            np.clip(m + w * np.linspace(-8, 8, 241), -60, 60) for m, w in zip(law[0][:, k], law[1][:, k], strict=True)
+        np.unique(np.concatenate([np.linspace(-25, 25, 1001), *(
+            np.clip(m + w * np.linspace(-8, 8, 241), -25, 25) for m, w in zip(law[0][:, k], law[1][:, k], strict=True)
         )]))
         for k in range(2)
     ]  # fmt: skip

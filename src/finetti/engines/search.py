@@ -18,6 +18,7 @@ from finetti.engines.scatter import is_bounded, spread
 
 POINTS, LEAST_POINTS = 4096, 256  # points of a search
 SEARCH_WORK = 100_000_000  # numbers touched by their evaluations at most
+MORE_POINTS, MORE_WORK = 32768, 2_000_000  # of a density in two dimensions or more that costs next to nothing
 HIGHEST = 256  # points among which peaks are looked for
 CLIMBS = {1: 16, 2: 12}  # from that many peaks
 MORE_CLIMBS = 8  # with more coordinates
@@ -50,9 +51,11 @@ class Found(NamedTuple):
         return {"search_points": len(self.points), "search_modes": self.peaks, "search_bounded": int(self.bounded)}
 
 
-def points_for(width: int) -> int:
+def points_for(width: int, dimensions: int = 1) -> int:
     """How many points a search may take where one evaluation touches `width` numbers."""
-    return int(np.clip(SEARCH_WORK // width, LEAST_POINTS, POINTS))
+    usual = np.clip(SEARCH_WORK // width, LEAST_POINTS, POINTS)
+    more = 0 if dimensions == 1 else min(MORE_WORK // width, MORE_POINTS)
+    return int(max(usual, more))
 
 
 def search(
@@ -70,7 +73,7 @@ def search(
     Raises:
         TooMany: more evaluations than allowed.
     """
-    points = np.concatenate([start[None], spread(density, points_for(width), rng)])
+    points = np.concatenate([start[None], spread(density, points_for(width, density.size), rng)])
     return modes_among(evaluate, points, bounded=is_bounded(density))
 
 

@@ -48,6 +48,14 @@ class Density:
         """Length of the flat vector."""
         return sum(block.size for block in self.blocks)
 
+    def name_of(self, position: int) -> str:
+        """The unconstrained name of one position of the flat vector: tau_log__, or theta[3]."""
+        block = next(b for b in self.blocks if b.start <= position < b.start + b.size)
+        if not block.shape:
+            return block.name
+        index = np.unravel_index(position - block.start, block.shape)
+        return f"{block.name}[{', '.join(map(str, index))}]"
+
     def terms(
         self, flat: Any, given: Mapping[Node, Any], *, xp: Namespace = NUMPY, lead: int = 0
     ) -> Iterator[tuple[str, Any]]:

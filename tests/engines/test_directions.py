@@ -58,10 +58,12 @@ def test_a_funnel_is_left_to_the_diagonal():
     assert isinstance(tried(draws, gradients), Diagonal)
 
 
-def test_gradients_that_are_not_finite_are_left_to_the_diagonal():
+def test_gradients_that_are_not_finite_are_refused():
+    """Who asks keeps what it knew, see test_fallbacks."""
     draws, gradients = gaussian(CORRELATED, 100)
     gradients[3, 1] = np.inf
-    assert isinstance(with_directions(draws, gradients, flat(5)), Diagonal)
+    with pytest.raises(np.linalg.LinAlgError, match="not finite"):
+        with_directions(draws, gradients, flat(5))
 
 
 def test_kick_is_the_adjoint_of_move():

@@ -190,7 +190,7 @@ def test_the_search_ends_near_the_scale_without_moving_the_chain(scale):
 def test_the_search_gives_up_on_a_density_that_is_flat():
     engine = Engine(lambda x, args: 0.0 * jnp().sum(x), 2)
     log, run = ChainLog(0), engine.runner(Settings())
-    chain, _ = _first_gradient(run, start_chain(np.zeros(2), 0.0, 4), log)
+    chain, _ = _first_gradient(run, [start_chain(np.zeros(2), 0.0, 4)], log)
     assert np.isfinite(chain.step.log_step) and log.tuning_gradients <= 101
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,11 @@ SHAKE = 1.0  # half width, on the unconstrained scale
 CALMER, UNREASONABLE = 0.8, 10.0  # of a shake after one too many; how many times worse than the centre a start may be
 SEARCHED = 1000  # points over the prior, where no try succeeds
 ROUNDS, CHANGED = 300, 64  # of changing coordinates of the best of them, and how many changes are tried in each
+OTHERS = 20  # starts that a chain may try
 BEST_OF = 10  # points inside, of which the one with the highest density is taken
+
+
+Start = tuple[np.ndarray, float]  # unconstrained vector and log density
 
 
 class NoStart(SamplingError):
@@ -29,7 +33,7 @@ class NoStart(SamplingError):
 
 def start_points(
     density: Density, rngs: list[np.random.Generator], initvals: Mapping[str, Any] | list | None
-) -> list[tuple[np.ndarray, float]]:
+) -> list[Start]:
     """A start for each chain: unconstrained vector and its log density.
 
     Args:
@@ -46,6 +50,19 @@ def start_points(
     starts = [_start(density, rng, wish) for rng, wish in zip(rngs, wishes, strict=True)]
     refuse_unbounded(density, starts[0][0])
     return starts
+
+
+def other_starts(density: Density, seed: np.random.SeedSequence, wish: Mapping[Node, np.ndarray]) -> Iterator[Start]:
+    """Further starts for one chain, should the first be of no use; none where the user has named all of it.
+
+    Args:
+        density: of the model.
+        seed: of the chain.
+        wish: see `checked_wishes`.
+    """
+    free = any(block.node not in wish for block in density.blocks)
+    rng = np.random.default_rng(seed.spawn(1)[0])
+    return (_start(density, rng, dict(wish)) for _ in range(OTHERS if free else 0))
 
 
 def checked_wishes(density: Density, initvals: Any, chains: int) -> list[dict[Node, np.ndarray]]:
@@ -86,7 +103,7 @@ def _checked(density: Density, wish: Mapping[str, Any]) -> dict[Node, np.ndarray
     return values
 
 
-def _start(density: Density, rng: np.random.Generator, fixed: dict[Node, np.ndarray]) -> tuple[np.ndarray, float]:
+def _start(density: Density, rng: np.random.Generator, fixed: dict[Node, np.ndarray]) -> Start:
     """Near the centre; nearer and nearer, where a shake leads to densities that are finite but beyond all reason."""
     center, free = _center(density, fixed)
     least = _least_reasonable(_value(density, center))

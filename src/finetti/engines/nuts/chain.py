@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,8 @@ from finetti.errors import SamplingError
 FIRST_STEP = 0.1
 MAX_SEARCH = 100
 SHALLOW_DEPTH, MAX_DEPTH = 4, 20  # doublings: of shallow stretches, and no bound of their own
+NAMED = 5  # coordinates in a message
+ASTRONOMICAL = 1e12  # slopes from which another start is tried
 BREATH = 0.05  # seconds between two moments at which a chain can be shown or stopped
 
 
@@ -46,6 +49,7 @@ class ChainLog:
         step: step size now.
         metric: the metric after warmup.
         arguments: of the density after warmup, with the coordinates learned.
+        fallbacks: how often warmup could not use what it saw, and kept what it knew.
     """
 
     number: int
@@ -60,6 +64,7 @@ class ChainLog:
     step: float = float("nan")
     metric: Metric | None = None
     arguments: tuple[np.ndarray, ...] = ()
+    fallbacks: int = 0
 
     def leave_out(self, transitions: int) -> None:
         """Leave out some transitions of warmup."""
@@ -108,6 +113,7 @@ class Runner:
         rows: transitions in a chunk at most.
         recentre: learns coordinates from draws and gradients (draw, unconstrained), position and metric; None where
             there are none to learn.
+        name_of: a position of the unconstrained vector by its variable's name.
     """
 
     program: Callable[..., Chunk]
@@ -115,6 +121,7 @@ class Runner:
     settings: Settings
     rows: int
     recentre: Callable[..., Moved] | None = None
+    name_of: Callable[[int], str] = str
 
     def __call__(self, chain: Chain, metric: Metric, mode: Mode, length: int, depth: int = MAX_DEPTH) -> Chunk:
         depth = min(depth, self.settings.max_treedepth)
@@ -123,7 +130,9 @@ class Runner:
         return self.program(chain, metric, order, self.arguments)
 
 
-def live(run: Runner, chain: Chain, log: ChainLog, goal: Goal) -> Iterator[ChainLog]:
+def live(
+    run: Runner, chain: Chain, log: ChainLog, goal: Goal, others: Iterable[Chain] = ()
+) -> Iterator[ChainLog]:
     """Everything one chain does, with a pause wherever its log may be read and the goal changed.
 
     Args:
@@ -131,14 +140,15 @@ def live(run: Runner, chain: Chain, log: ChainLog, goal: Goal) -> Iterator[Chain
         chain: a chain at its start.
         log: filled as the chain goes on.
         goal: draws to reach, read before each chunk.
+        others: the same chain at other starts, tried in turn where the gradient at the first is of no use.
 
     Yields:
         The log.
 
     Raises:
-        SamplingError: where the gradient at the start is not finite.
+        SamplingError: where the gradient is finite at none of the starts.
     """
-    chain, metric = _first_gradient(run, chain, log)
+    chain, metric = _first_gradient(run, itertools.chain([chain], others), log)
     windows = Windows([], [])
     settled = trusted = False
     for planned in course(run.settings.tune):
@@ -149,26 +159,42 @@ def live(run: Runner, chain: Chain, log: ChainLog, goal: Goal) -> Iterator[Chain
         if stretch.recentre and run.recentre is not None and not settled:
             run, chain, metric = _recentred(run, chain, metric, windows, log)
         trusted = bool(metric.trusted) if stretch.look else trusted
-    log.metric, log.arguments = metric, run.arguments
+    log.metric, log.arguments, log.fallbacks = metric, run.arguments, log.fallbacks + windows.failures
     if not run.settings.tune:
         chain = chain._replace(step=chain.step._replace(log_average=chain.step.log_step))
     yield from _draw(run, chain, metric, log, goal)
 
 
-def _first_gradient(run: Runner, chain: Chain, log: ChainLog) -> tuple[Chain, Diagonal]:
-    """The gradient at the start, a metric from it, and a step size to go with both."""
-    flat = metrics.flat(chain.point.position)
-    chunk = run(chain, flat, Mode.EVALUATE, 1)
-    chain, gradient = chunk.chain, chunk.chain.point.gradient
-    if not (np.isfinite(gradient).all() and np.isfinite(chain.point.log_density)):
+def _first_gradient(run: Runner, starts: Iterable[Chain], log: ChainLog) -> tuple[Chain, Diagonal]:
+    """The gradient at the start, a metric from it, and a step size to go with both.
+
+    The start is the first whose gradient is finite and not astronomical, or else the one of the smallest gradient.
+    """
+    best, least, bad = None, np.inf, np.zeros(0, int)
+    for start in starts:
+        chain = run(start, metrics.flat(start.point.position), Mode.EVALUATE, 1).chain
+        log.tuning_gradients += 1
+        steepest = _steepest(chain)
+        if steepest < least:
+            best, least = chain, steepest
+        if least < ASTRONOMICAL:
+            break
+        bad = np.flatnonzero(~np.isfinite(chain.point.gradient)) if not np.isfinite(steepest) else bad
+    if best is None:
+        where = ", ".join(run.name_of(int(k)) for k in bad[:NAMED]) + (", ..." if len(bad) > NAMED else "")
         raise SamplingError(
-            f"Chain {log.number} starts where the log density is finite but its gradient is not, at positions "
-            f"{np.flatnonzero(~np.isfinite(gradient)).tolist()} of the unconstrained vector. Give another start with "
-            "`initvals=`, or look for a square root, logarithm or power of something that is exactly 0 there."
+            f"Chain {log.number} starts where the log density is finite but its gradient is not, along "
+            f"{where or 'no coordinate in particular'}. Give another start with `initvals=`, or look "
+            "for a square root, logarithm or power of something that is exactly 0 there."
         )
-    metric = metrics.from_gradient(chain.point.position, gradient)
-    log.tuning_gradients += 1
-    return _first_step(run, chain, metric, log), metric
+    metric = metrics.from_gradient(best.point.position, best.point.gradient)
+    return _first_step(run, best, metric, log), metric
+
+
+def _steepest(chain: Chain) -> float:
+    """The largest slope at a chain's point; infinite where a slope or the density is not finite."""
+    size = np.abs(chain.point.gradient)
+    return float(size.max()) if np.isfinite(size).all() and np.isfinite(chain.point.log_density) else np.inf
 
 
 def _first_step(run: Runner, chain: Chain, metric: Diagonal, log: ChainLog) -> Chain:
@@ -201,15 +227,22 @@ def _warm(run: Runner, chain, metric, stretch: Stretch, windows: Windows, log: C
 
 
 def _recentred(run: Runner, chain: Chain, metric: Metric, windows: Windows, log: ChainLog):
-    """The chain in coordinates learned from the draws kept, with nothing kept but the metric."""
+    """The chain in coordinates learned from the draws kept, with nothing kept but the metric.
+
+    Where the chain's own point can't be told in them, coordinates, draws and metric stay as they are.
+    """
     assert run.recentre is not None
-    moved = run.recentre(run.arguments, *windows.later_part(), chain.point.position, metric)
-    windows.clear()
-    run = replace(run, arguments=moved.arguments)
-    chain = chain._replace(point=chain.point._replace(position=moved.position))
-    chunk = run(chain, moved.metric, Mode.EVALUATE, 1)
+    with np.errstate(all="ignore"):
+        moved = run.recentre(run.arguments, *windows.later_part(), chain.point.position, metric)
+    there = replace(run, arguments=moved.arguments)
+    arrived = chain._replace(point=chain.point._replace(position=moved.position))
+    arrived = there(arrived, moved.metric, Mode.EVALUATE, 1).chain
     log.tuning_gradients += 1
-    return run, chunk.chain, moved.metric
+    if not (np.isfinite(moved.position).all() and np.isfinite(_steepest(arrived))):
+        log.fallbacks += 1
+        return run, chain, metric
+    windows.clear()
+    return there, arrived, moved.metric
 
 
 def _draw(run: Runner, chain: Chain, metric: Metric, log: ChainLog, goal: Goal) -> Iterator[ChainLog]:

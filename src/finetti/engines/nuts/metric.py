@@ -128,14 +128,19 @@ def with_directions(draws: np.ndarray, gradients: np.ndarray, diagonal: Diagonal
     Args:
         draws, gradients: (draw, unconstrained).
         diagonal: of the same window.
+
+    Raises:
+        numpy.linalg.LinAlgError: where draws or gradients are too far apart for an eigendecomposition.
     """
     n, size = draws.shape
     with np.errstate(all="ignore"):
         x = (draws - draws.mean(axis=0)) / diagonal.scale
         g = (gradients - gradients.mean(axis=0)) * diagonal.scale
         usable = np.isfinite((x**2).sum()) and np.isfinite((g**2).sum())  # else nothing can be learned from products
-    if n < max(MIN_DRAWS, 1.5 * size) or size < 2 or not usable:
+    if n < max(MIN_DRAWS, 1.5 * size) or size < 2:
         return diagonal
+    if not usable:
+        raise np.linalg.LinAlgError("draws or gradients are not finite, or their squares are not")
     tried = _directions(x[::2], g[::2])
     if tried is None or _foretold(x[1::2], g[1::2], tried) < max(GATE, _foretold(x[1::2], g[1::2], None) + GAIN):
         return diagonal
@@ -155,18 +160,11 @@ def with_no_directions(metric: Metric) -> LowRank:
 
 
 def _directions(x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """Directions (unconstrained, k) whose variance is off by a factor of two or more, and their stretch.
+    """Directions (unconstrained, k) whose variance is off by a factor of two or more, and their stretch; None without.
 
-    None where there are none, or where the numbers are too far apart for an eigendecomposition: what was known serves.
+    Raises:
+        numpy.linalg.LinAlgError: numbers too far apart for an eigendecomposition.
     """
-    try:
-        with np.errstate(all="ignore"):
-            return _decomposed(x, g)
-    except np.linalg.LinAlgError:
-        return None
-
-
-def _decomposed(x: np.ndarray, g: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     spans = [np.linalg.svd(part.T, full_matrices=False)[0] for part in (x, g)]
     basis, _ = np.linalg.qr(np.concatenate(spans, axis=1))
     px, pg = x @ basis, g @ basis

@@ -16,7 +16,7 @@ from finetti.engines.nuts.recentring import learned_blocks, recentre, told
 from finetti.engines.progress import progress
 from finetti.engines.run import run_chains
 from finetti.engines.settings import Settings
-from finetti.engines.start import start_points
+from finetti.engines.start import checked_wishes, other_starts, start_points
 from finetti.engines.threads import threads_for
 
 ROW_NUMBERS = 2**15  # numbers in the buffer of one chunk, about
@@ -37,16 +37,17 @@ def draw_by_nuts(
         initvals: see `start_points`.
     """  # fmt: skip
     starts = start_points(density, [np.random.default_rng(seed) for seed in seeds], initvals)
+    wishes = checked_wishes(density, initvals, len(seeds))
     keys = [int(seed.generate_state(1, np.uint64)[0]) for seed in seeds]
     began = time.perf_counter()
     run = _compiled(density, settings)
     compiled = time.perf_counter()
     logs = [ChainLog(number) for number in range(len(seeds))]
     goal = Goal(settings.draws)
-    lives = [
-        live(run, start_chain(position, value, key), log, goal)
-        for (position, value), key, log in zip(starts, keys, logs, strict=True)
-    ]
+    lives = []
+    for start, key, log, seed, wish in zip(starts, keys, logs, seeds, wishes, strict=True):
+        others = (start_chain(*other, key) for other in other_starts(density, seed, wish))
+        lives.append(live(run, start_chain(*start, key), log, goal, others))
     total, threads = settings.tune + settings.draws, threads_for(len(logs), cores)
     with progress(wanted=progressbar, total=total, tune=settings.tune, chains=len(logs)) as show:
         interrupted = run_chains(lives, logs, cores=threads, goal=goal, show=show)
@@ -54,7 +55,8 @@ def draw_by_nuts(
     facts |= {"compile_time": compiled - began, "sampling_time": time.perf_counter() - compiled}
     flat = np.stack([np.concatenate([r.position for r in log.records]) for log in logs])
     arguments = [dict(zip(density.arguments, log.arguments, strict=True)) for log in logs]
-    return Drawn(flat, _statistics(logs), facts, told(density, arguments, flat), tuple(arguments))
+    notes = (*told(density, arguments, flat), *_fallbacks(logs))
+    return Drawn(flat, _statistics(logs), facts, notes, tuple(arguments))
 
 
 def _compiled(density: Density, settings: Settings) -> Runner:
@@ -69,7 +71,8 @@ def _compiled(density: Density, settings: Settings) -> Runner:
     levels = max(settings.max_treedepth, 10)
     stepper = STEPPERS[settings.step]
     program = compile_program(log_density, arguments, density.size, rows=rows, levels=levels, stepper=stepper)
-    return Runner(program, arguments, settings, rows, _recentring(density) if learned_blocks(density) else None)
+    recentring = _recentring(density) if learned_blocks(density) else None
+    return Runner(program, arguments, settings, rows, recentring, density.name_of)
 
 
 def _recentring(density: Density) -> Callable[..., Moved]:
@@ -81,6 +84,15 @@ def _recentring(density: Density) -> Callable[..., Moved]:
         return Moved(tuple(new.arguments[node] for node in density.arguments), new.position, new.metric)
 
     return move
+
+
+def _fallbacks(logs: Sequence[ChainLog]) -> tuple[str, ...]:
+    """A sentence where adaptation could not use what it saw."""
+    count = sum(log.fallbacks for log in logs)
+    if not count:
+        return ()
+    times = "once" if count == 1 else f"{count:,} times"
+    return (f"warmup kept the metric or the coordinates it had {times}: what it saw was not finite, or too far apart",)
 
 
 def _facts(settings: Settings, logs: Sequence[ChainLog]) -> dict[str, Any]:

@@ -109,13 +109,15 @@ class Windows:
     """Draws and gradients of warmup, stretch by stretch.
 
     From `foreground` on they make the metric; from `background` on they belong to the window that will replace it.
-    What lies before the foreground is kept for what needs more draws than a metric does.
+    What lies before the foreground is kept for what needs more draws than a metric does. `failures` counts the
+    estimates for which the numbers were too far apart: the metric then stays as it was.
     """
 
     draws: list[np.ndarray]
     gradients: list[np.ndarray]
     foreground: int = 0
     background: int = 0
+    failures: int = 0
 
     def add(self, draws: np.ndarray, gradients: np.ndarray) -> None:
         """Append the rows of a stretch."""
@@ -132,12 +134,18 @@ class Windows:
         draws, gradients = (np.concatenate(kept[self.foreground :]) for kept in (self.draws, self.gradients))
         if len(draws) < 3 or (isinstance(present, LowRank) and not directions):
             return present
-        diagonal = metrics.from_window(draws, gradients, Diagonal(*present[:3]))
+        with np.errstate(all="ignore"):
+            diagonal = metrics.from_window(draws, gradients, Diagonal(*present[:3]))
         if not directions:
             return diagonal
         if len(draws) < metrics.MIN_DRAWS:
             draws, gradients = self.later_part()
-        return metrics.with_directions(draws, gradients, diagonal)
+        try:
+            with np.errstate(all="ignore"):
+                return metrics.with_directions(draws, gradients, diagonal)
+        except np.linalg.LinAlgError:
+            self.failures += 1
+            return diagonal
 
     def forget(self) -> None:
         """Let the background window take the foreground's place and open a new one behind it."""

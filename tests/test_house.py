@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "finetti"
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
     ("errors",), ("model", "math"), ("distributions",), ("geometry",), ("density",), ("engines",),
-    ("schema", "trace", "fit"), ("diagnostics",), ("sampling",), ("plots",), ("demo",), ("cli", "__main__"),
+    ("schema", "store"), ("trace", "fit"), ("diagnostics",), ("sampling",), ("plots",), ("demo",), ("cli", "__main__"),
 )  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}
 MAX_FILE, MAX_FUNCTION = 400, 60

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
+from os import PathLike
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import xarray as xr
 
-from finetti.errors import DataError, unknown_name
+from finetti.errors import DataError, FinettiError, unknown_name
 from finetti.schema import SAMPLE_DIMS, dataset, python, storable_attrs
+from finetti.store import limits, netcdf, zarr
 
 _LOOKED_UP = ("posterior", "unconstrained_posterior", "sample_stats")
 # Consolidated metadata saves round trips to a remote store; looking for it in a local one only warns.
@@ -58,6 +59,66 @@ class Trace(xr.DataTree):
             return super().__getitem__(key)
         except KeyError:
             return self.get_values(key)
+
+    def to_netcdf(self, filepath: Any = None, mode: Any = "w", **options: Any) -> Any:  # type: ignore[override]
+        """Save as a netCDF-4 file, in place of what is there once all of it has been written.
+
+        Whatever fails, an old file stays whole and the draws stay in memory. The file ends with its SHA-256, which
+        other programs don't see and `load` checks.
+
+        Args:
+            filepath: where to; an open file, or None for the bytes, as in `xarray.DataTree.to_netcdf`.
+            mode: "w" for a file of its own, "a" to add groups to the one that is there.
+            options: of `xarray.DataTree.to_netcdf`.
+
+        Raises:
+            OSError: the file cannot be written.
+
+        Example:
+            >>> import tempfile
+            >>> file = Path(tempfile.mkdtemp()) / "fit.nc"
+            >>> trace = build_trace(groups={"posterior": {"mu": np.zeros((4, 100))}})
+            >>> trace.to_netcdf(file)
+            >>> load(file).varnames
+            ['mu']
+        """
+        save = super().to_netcdf
+        if not isinstance(filepath, str | PathLike) or not options.get("compute", True):
+            return save(filepath, mode=mode, **options)
+        by_path = options.get("engine", "h5netcdf") != "h5netcdf"
+        engine = {"engine": options.pop("engine", "h5netcdf") or "h5netcdf"}
+        netcdf.write(
+            Path(filepath), lambda file: save(file, mode=mode, **engine, **options), append=mode != "w", by_path=by_path
+        )
+        return None
+
+    def to_zarr(self, store: Any, mode: Any = "w-", **options: Any) -> Any:  # type: ignore[override]
+        """Save as a Zarr store, in place of what is there once all of it has been written.
+
+        Whatever fails, an old store stays whole and the draws stay in memory. The SHA-256 of every part is noted in
+        the root's attributes, which `load` checks.
+
+        Args:
+            store: path of the folder; or a Zarr store, as in `xarray.DataTree.to_zarr`.
+            mode: "w-" where there must be nothing, "w" to replace what is there, "a" or "r+" to add to it.
+            options: of `xarray.DataTree.to_zarr`.
+
+        Returns:
+            None for a path; what xarray returns for a store.
+
+        Raises:
+            DataError: with `mode="w-"`, something that is there already.
+            OSError: the store cannot be written.
+        """
+        save = super().to_zarr
+        if not isinstance(store, str | PathLike) or "://" in str(store) or not options.get("compute", True):
+            return save(store, mode=mode, **options)
+        target = Path(store)
+        if mode == "w-" and target.exists():
+            raise DataError(f'There is already something at {target}; mode="w" replaces it, another path keeps it.')
+        append = mode not in ("w", "w-")
+        zarr.write(target, lambda path: save(path, mode=mode, **options), append=append)
+        return None
 
     def get_values(
         self,
@@ -181,33 +242,35 @@ def load(path: str | Path) -> Trace:
     """A `Trace` saved with `to_netcdf` or `to_zarr`, read into memory and the file closed.
 
     Args:
-        path: a netCDF file, a Zarr directory or a zipped Zarr store; the kind is told from the content.
+        path: a netCDF file, a Zarr directory or a zipped Zarr store; the kind is told from the content. It may come
+            from a stranger: nothing else is read, no code is run, and no more memory is taken than there is.
 
     Returns:
         The `Trace`, attributes as plain Python values.
 
     Raises:
-        DataError: nothing at `path`, or something that is not a saved trace.
+        DataError: nothing at `path`, something that is not a saved trace, or one that is damaged.
 
     Example:
         >>> import tempfile
         >>> file = Path(tempfile.mkdtemp()) / "fit.zarr"
         >>> trace = build_trace(groups={"posterior": {"mu": np.zeros((4, 100))}})
-        >>> store = trace.to_zarr(file, consolidated=False)
+        >>> trace.to_zarr(file)
         >>> load(file).varnames
         ['mu']
     """
+    file = limits.checked_path(path)
     try:
-        with _open(Path(path)) as tree:
+        with _open(file) as tree:
             nodes = {name: node.load() for name, node in tree.to_dict().items()}
-    except DataError:
+    except FinettiError:
         raise
-    except (OSError, ValueError, KeyError, BadZipFile) as error:
+    except Exception as error:  # of any library that reads it: what is wrong with a stranger's file has many names
         raise DataError(f"{path} could not be read as a saved trace: {error}") from error
     if len(nodes) < 2:
         raise DataError(f"{path} holds no groups such as 'posterior', so it is not a saved trace.")
     for node in nodes.values():
-        node.attrs = {key: python(value) for key, value in node.attrs.items()}
+        node.attrs = zarr.without_seal({str(key): python(value) for key, value in node.attrs.items()})
     return Trace.from_dict(nodes)
 
 
@@ -222,18 +285,19 @@ def _chain_positions(array: xr.DataArray, chains: int | Sequence[int] | None) ->
 
 
 def _open(path: Path) -> xr.DataTree:
-    """Whatever lies at `path` as an open tree; for netCDF xarray picks an installed engine itself."""
-    if not path.exists():
-        raise DataError(f"There is no file or directory {path}.")
+    """Whatever lies at `path` as an open tree, once it has been looked through."""
     start = b"" if path.is_dir() else _first_bytes(path)
     if start == b"\x89HDF":
-        return xr.open_datatree(path)
+        netcdf.check(path)
+        return xr.open_datatree(path, engine="h5netcdf")
     if start == b"PK\x03\x04":
         from zarr.storage import ZipStore
 
+        zarr.check(path)
         store: Any = ZipStore(path, mode="r")  # which xarray's annotations leave out
         return xr.open_datatree(store, **_ZARR)
     if (path / "zarr.json").exists() or (path / ".zgroup").exists():
+        zarr.check(path)
         return xr.open_datatree(path, **_ZARR)
     raise DataError(
         f"{path} is neither a netCDF-4 file nor a Zarr store; save one with trace.to_netcdf('fit.nc')."

@@ -1,0 +1,57 @@
+"""Writing beside what is there and putting it in its place at the end, so that a failure leaves the old one whole."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+
+@contextmanager
+def beside(target: Path, *, copied: bool = False) -> Iterator[Path]:
+    """A path in the same folder to write to; it takes the target's place when the block ends without an error.
+
+    After an error what was written is removed, and the target is as it was. After the end of the process itself
+    something named `.<target>.<random>.part` may be left.
+
+    Args:
+        target: a file, or a folder.
+        copied: whether to begin with a copy of what is there.
+
+    Yields:
+        The path, with nothing at it, or with the copy.
+    """
+    part = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
+    try:
+        if copied and target.exists():
+            (shutil.copytree if target.is_dir() else shutil.copy2)(target, part)
+        yield part
+        _put(part, target)
+    except BaseException:
+        _remove(part)
+        raise
+
+
+def _put(part: Path, target: Path) -> None:
+    """Give the target's name to what was written; a folder, which nothing replaces in one step, is moved away first."""
+    if not (target.is_dir() or part.is_dir()) or not target.exists():
+        os.replace(part, target)
+        return
+    before = target.with_name(f".{target.name}.{uuid4().hex[:8]}.before")
+    os.rename(target, before)
+    try:
+        os.rename(part, target)
+    except OSError:
+        os.rename(before, target)
+        raise
+    _remove(before)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

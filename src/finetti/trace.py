@@ -85,11 +85,9 @@ class Trace(xr.DataTree):
         save = super().to_netcdf
         if not isinstance(filepath, str | PathLike) or not options.get("compute", True):
             return save(filepath, mode=mode, **options)
-        by_path = options.get("engine", "h5netcdf") != "h5netcdf"
-        engine = {"engine": options.pop("engine", "h5netcdf") or "h5netcdf"}
-        netcdf.write(
-            Path(filepath), lambda file: save(file, mode=mode, **engine, **options), append=mode != "w", by_path=by_path
-        )
+        chosen: dict[str, Any] = {**options, "mode": mode, "engine": options.get("engine") or "h5netcdf"}
+        by_path = chosen["engine"] != "h5netcdf"
+        netcdf.write(Path(filepath), lambda file: save(file, **chosen), append=mode != "w", by_path=by_path)
         return None
 
     def to_zarr(self, store: Any, mode: Any = "w-", **options: Any) -> Any:  # type: ignore[override]

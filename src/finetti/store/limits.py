@@ -1,4 +1,4 @@
-"""What a saved trace may claim before any of it is read: no more memory than there is, no more parts than make sense."""
+"""What a saved trace may claim before it is read: no more memory than there is, no more parts than make sense."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ import json
 import os
 import zipfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,7 @@ def _zipped(path: Path) -> Parts:
     claims = Claims(path, path.stat().st_size)
     for member in members:
         claims.array(member.filename, member.file_size)
-    return {m.filename: (m.compress_size, lambda m=m: archive.read(m)) for m in members}
+    return {member.filename: (member.compress_size, partial(archive.read, member)) for member in members}
 
 
 def _json(path: Path, name: str, content: bytes) -> dict[str, Any]:

@@ -38,7 +38,7 @@ def unknown_name(name: object, available: Iterable[str], *, what: str) -> Unknow
     """An error that lists what is there, nearest names first."""
     from difflib import get_close_matches
 
-    names = list(available)
+    names = [str(each) for each in available]
     near = get_close_matches(str(name), names, n=3)
     hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
     more = f" and {len(names) - _MOST_NAMES:,} more" if len(names) > _MOST_NAMES else ""

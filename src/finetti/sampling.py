@@ -27,6 +27,7 @@ TOO_PRECISE = (
     "latents were not integrated out: the data fix them so much more closely than their priors that rounding would "
     "spoil the marginal density; the model was sampled as written"
 )
+MOST = {"draws": 10**9, "tune": 10**9, "chains": 10_000, "cores": 10**6}
 logger = logging.getLogger("finetti")
 
 
@@ -107,9 +108,10 @@ def sample(
     planned = plan(model, geometry)
     density = density_of(model, planned.block, planned.coordinates)
     checked_wishes(density, initvals, chains)
+    rewritten = not isinstance(geometry, str) or geometry != AS_WRITTEN
     options = {"cores": cores, "progressbar": progressbar, "initvals": initvals}
     keep_freed_memory()
-    drawn = _draw(density, settings, seeds, rng, rewritten=geometry != AS_WRITTEN, step=step, **options)
+    drawn = _draw(density, settings, seeds, rng, rewritten=rewritten, step=step, **options)
     if drawn is None:
         options["initvals"] = near_the_data(density, initvals, chains, rng)
         planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
@@ -150,10 +152,10 @@ def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, facts, r
 
 
 def _checked(draws, tune, chains, cores, target_accept, max_treedepth, step) -> Settings:
-    whole = (("draws", draws, 1), ("tune", tune, 0), ("chains", chains, 1), ("cores", cores, 1))
+    whole = (("draws", draws, 1), ("tune", tune, 0), ("chains", chains, 1), ("cores", 1 if cores is None else cores, 1))
     for name, value, least in whole:
-        if value is not None and (not _is_whole(value) or value < least):
-            raise SamplingError(f"{name} must be a whole number, {least} or more; got {value!r}.")
+        if not _is_whole(value) or not least <= value <= MOST[name]:
+            raise SamplingError(f"{name} must be a whole number from {least} to {MOST[name]:,}; got {value!r}.")
     known = target_accept is None or isinstance(target_accept, (float, int, np.floating))
     if not known or (target_accept is not None and not 0 < target_accept < 1):
         raise SamplingError(f"target_accept must be a number between 0 and 1; got {target_accept!r}.")
@@ -169,7 +171,7 @@ def _stepper(step: Any, geometry: Geometry) -> Any:
     """The stepper's name; plain NUTS for a model as written."""
     if not isinstance(step, str) or step != "auto":
         return step
-    return "leapfrog" if geometry == AS_WRITTEN else "split"
+    return "leapfrog" if isinstance(geometry, str) and geometry == AS_WRITTEN else "split"
 
 
 def _is_whole(value: Any) -> bool:

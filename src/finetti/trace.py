@@ -41,23 +41,28 @@ class Trace(xr.DataTree):
 
     __slots__ = ()
 
-    def __getitem__(self, key: str) -> Any:
+    def __getitem__(self, key: str | list[str]) -> Any:
         """A group, variable or path as in a `DataTree`; failing that, the draws of one name over all chains.
 
         Args:
             key: "posterior", "posterior/theta", ...; or the bare name of a posterior variable ("theta"), of
-                an unconstrained one ("tau_log__") or of a sampler statistic ("diverging").
+                an unconstrained one ("tau_log__") or of a sampler statistic ("diverging"); or a list of names of the
+                posterior.
 
         Returns:
             `DataTree` or `DataArray` for a path; for a bare name an array (chain * draw, *shape), the draws
-            of chain 0 first.
+            of chain 0 first; for a list a `Dataset` of those variables.
 
         Raises:
             UnknownNameError: (a `KeyError`) no such name, with those there are.
         """
+        if isinstance(key, list):
+            return self._subset(key)
+        if not isinstance(key, str):
+            raise DataError(f"A trace is asked by a name, such as trace['theta'], or a list of names; got {key!r}.")
         try:
             return super().__getitem__(key)
-        except KeyError:
+        except (KeyError, ValueError):  # xarray's, for a path that leads out of the tree
             return self.get_values(key)
 
     def to_netcdf(self, filepath: Any = None, mode: Any = "w", **options: Any) -> Any:  # type: ignore[override]
@@ -131,7 +136,7 @@ class Trace(xr.DataTree):
 
         Args:
             varname: name in the posterior, unconstrained posterior or sample stats, looked up in that order.
-            burn: draws left out at the start of every chain.
+            burn: draws left out at the start of every chain; a negative number keeps that many at the end.
             thin: keep every thin-th draw.
             combine: one array over the chains, or a list of one array per chain.
             chains: labels of the chains wanted; all by default.
@@ -141,15 +146,19 @@ class Trace(xr.DataTree):
 
         Raises:
             UnknownNameError: no such variable or chain.
-            DataError: `thin` below 1, or a trace already reduced over chain or draw.
+            DataError: `thin` below 1, arguments of the wrong kind, or a trace already reduced over chain or draw.
 
         Example:
             >>> trace = build_trace(groups={"posterior": {"mu": np.zeros((4, 100))}})
             >>> trace.get_values("mu", burn=20, thin=4).shape
             (80,)
         """
-        if thin < 1:
-            raise DataError(f"thin keeps every thin-th draw, so it must be at least 1; got {thin}.")
+        _check_whole("thin keeps every thin-th draw, so it", thin, least=1)
+        _check_whole("burn leaves out that many draws, so it", burn, least=None)
+        if not isinstance(combine, bool | np.bool_):
+            raise DataError(f"combine must be True or False; got {combine!r}.")
+        if not isinstance(varname, str):
+            raise DataError(f"get_values takes the name of a variable; got {varname!r}.")
         array = self._find(varname)
         if not {*SAMPLE_DIMS} <= {*array.dims}:
             raise DataError(f"{varname!r} has dims {array.dims}, not chain and draw: use trace['posterior'].")
@@ -172,6 +181,14 @@ class Trace(xr.DataTree):
     def nchains(self) -> int:
         """Number of chains in the posterior."""
         return self.children["posterior"].sizes["chain"] if "posterior" in self.children else 0
+
+    def _subset(self, names: list[str]) -> xr.Dataset:
+        """Some variables of the posterior."""
+        posterior = self.children["posterior"].to_dataset() if "posterior" in self.children else xr.Dataset()
+        for name in names:
+            if not isinstance(name, str) or name not in posterior.data_vars:
+                raise unknown_name(name, map(str, posterior.data_vars), what="variable in the posterior")
+        return posterior[names]
 
     def _find(self, name: str) -> xr.DataArray:
         """The variable of that bare name in the first group that has it."""
@@ -275,11 +292,24 @@ def load(path: str | Path) -> Trace:
 def _chain_positions(array: xr.DataArray, chains: int | Sequence[int] | None) -> list[int]:
     """Positions along the chain axis of the labels asked for."""
     labels = array["chain"].values.tolist()
-    wanted = labels if chains is None else np.atleast_1d(chains).tolist()
+    if chains is None:
+        return list(range(len(labels)))
+    several = isinstance(chains, list | tuple | range) or (isinstance(chains, np.ndarray) and chains.ndim == 1)
+    wanted = list(chains) if several else [chains]
+    if not wanted:
+        raise DataError("get_values needs at least one chain; `chains` is empty. None stands for all of them.")
     for chain in wanted:
-        if chain not in labels:
+        if not isinstance(chain, int | np.integer | str) or isinstance(chain, bool) or chain not in labels:
             raise unknown_name(chain, map(str, labels), what="chain")
     return [labels.index(chain) for chain in wanted]
+
+
+def _check_whole(what: str, value: Any, *, least: int | None) -> None:
+    """Refuse what is no whole number, or too small a one."""
+    whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+    if not whole or (least is not None and value < least):
+        bound = "" if least is None else f", at least {least}"
+        raise DataError(f"{what} must be a whole number{bound}; got {value!r}.")
 
 
 def _open(path: Path) -> xr.DataTree:

@@ -19,35 +19,21 @@ matplotlib.use("Agg")
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 SLOTS = {**slots.WRITING, **slots.parameters(), **slots.settings(), **slots.shown()}
-OPEN_KINDS = ("OverflowError: int too large", "RuntimeError: this function only supports up to 32 dimensions")
-OPEN = {  # places where some errors are still not ours
-    "Model(coords=)", "Model(coords={'g': })", "Normal(shape=)", "Normal(dims=)", "Data(dims=)", "x[index]",
-    "x.sum(axis=)", "math.concatenate", "set_data(name)", "set_data(mapping)", "model[name]", "plan(geometry=)",
-    "sample(draws=)", "sample(tune=)", "sample(chains=)", "sample(geometry=)", "trace[name]", "get_values(name)",
-    "get_values(burn=)", "get_values(thin=)", "get_values(combine=)", "get_values(chains=)",
-}  # fmt: skip
-
-
-def marked(names):
-    """The names as parameters; those with errors that are not ours yet are expected to fail."""
-    return [pytest.param(n, marks=pytest.mark.xfail(reason="errors of others") if n in OPEN else ()) for n in names]
-
-
 def fails(name: str, value: object) -> str:
     """What is wrong with how a call fails."""
     said = complaint(lambda: SLOTS[name].call(value), *SLOTS[name].culprits)
     plt.close("all")
-    return "" if said.startswith(OPEN_KINDS) else said
+    return said
 
 
-@pytest.mark.parametrize("name", marked(SLOTS))
+@pytest.mark.parametrize("name", SLOTS)
 def test_every_strange_value(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     found = {repr(value)[:60]: said for value in (*PLAIN, *arrays()) if (said := fails(name, value))}
     assert not found
 
 
-@pytest.mark.parametrize("name", marked(SLOTS))
+@pytest.mark.parametrize("name", SLOTS)
 def test_strange_values_in_lists_and_mappings(name):
     @settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None)
     @given(strange())
@@ -57,11 +43,6 @@ def test_strange_values_in_lists_and_mappings(name):
     check()
 
 
-def test_places_that_are_open_exist():
-    assert not OPEN - set(SLOTS)
-
-
-@pytest.mark.xfail(reason='2.7 becomes 2, "23" becomes (2, 3)')
 def test_a_shape_that_is_taken_is_numpys():
     """Of those that NumPy takes: what it takes for no shape is none."""
     wrong = []

@@ -41,6 +41,7 @@ from finetti.errors import DataError, ModelError, ShapeError
 from finetti.model.context import Dims, Model
 from finetti.model.evaluate import is_static, static_value
 from finetti.model.graph import Constant, Data, Node, Random, Shape, ancestors, as_array, as_node, label
+from finetti.model.intake import as_shape
 
 REGISTRY: dict[str, type[Family]] = {}
 
@@ -333,7 +334,7 @@ def _shape(cls, what, parameters, dims, shape, data, model) -> Shape:
 
 def _wanted_shape(what: str, dims, shape, data, implied: Shape, model) -> Shape:
     if shape is not None:
-        asked = (int(shape),) if isinstance(shape, (int, np.integer)) else tuple(int(n) for n in shape)
+        asked = as_shape(shape, what=what)
     elif dims is not None:
         asked = model.shape_of_dims(what, dims, implied if data is None else data.shape)
     else:

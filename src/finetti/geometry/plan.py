@@ -109,7 +109,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
         'integrated out'
     """
     wishes = _wishes(model, geometry)
-    if geometry == AS_WRITTEN:
+    if isinstance(geometry, str) and geometry == AS_WRITTEN:
         return Plan(tuple(Decision(str(n.name), "sampled", "as written") for n in model.free), None, "nuts")
     block, refused = _block(model, {n: f"asked for: {wish}" for n, wish in wishes.items()})
     members = set(block.members) if block else set()
@@ -136,16 +136,16 @@ def _engines(left: int, block: GaussianBlock | None) -> str:
 def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:
     """What the user asks for by name."""
     if not isinstance(geometry, Mapping):
-        if geometry not in (AUTO, AS_WRITTEN):
+        if not isinstance(geometry, str) or geometry not in (AUTO, AS_WRITTEN):
             raise ModelError(
                 f'geometry must be "auto", "as_written" or a mapping such as {{"theta": "centered"}}; got {geometry!r}.'
             )
         return {}
     nodes = {str(n.name): n for n in model.free}
     for name, wish in geometry.items():
-        if name not in nodes:
+        if not isinstance(name, str) or name not in nodes:
             raise unknown_name(name, nodes, what="unknown in the model")
-        if wish not in SAMPLED:
+        if not isinstance(wish, str) or wish not in SAMPLED:
             raise ModelError(f"geometry of {name!r} must be one of {', '.join(SAMPLED)}; got {wish!r}.")
     return {nodes[name]: wish for name, wish in geometry.items()}
 

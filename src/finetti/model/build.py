@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from finetti.errors import ModelError, ShapeError
-from finetti.model.graph import Apply, Constant, Data, Node, apply, as_node, label
-from finetti.model.ops import OPS, Place
+from finetti.model.graph import Apply, Node, apply, as_node, label
+from finetti.model.indexing import getitem
+from finetti.model.intake import as_axis, as_shape
+from finetti.model.ops import OPS
 
 __all__ = ["apply", "getitem", "numpy_function", "numpy_ufunc"]
 
@@ -47,7 +48,7 @@ def numpy_function(name: str, module: str = "numpy") -> Callable[..., Node]:
 
 
 def _axis_from_right(axis: int, rank: int, *, name: str) -> int:
-    axis = operator.index(axis)
+    axis = as_axis(axis, what=name)
     if not -rank <= axis < rank:
         raise ShapeError(f"{name} has no axis {axis}: its argument has {rank} axes.")
     return axis % rank - rank
@@ -98,22 +99,32 @@ def softmax(a: Any, axis: int = -1) -> Apply:
 # --- joining and reshaping -------------------------------------------------------------------------------------
 
 
+def _joined(arrays: Any, name: str) -> list[Node]:
+    """The arrays to join, at least one."""
+    if not isinstance(arrays, Iterable) or (isinstance(arrays, np.ndarray) and not arrays.ndim):
+        raise ShapeError(f"{name} takes a list of arrays; got {arrays!r}.")
+    nodes = [as_node(a, what=f"A part of {name}") for a in arrays]
+    if not nodes:
+        raise ShapeError(f"{name} needs at least one array; got {arrays!r}.")
+    return nodes
+
+
 def stack(arrays: Sequence[Any], axis: int = 0) -> Apply:
     """Arrays of one shape, joined along a new axis."""
-    nodes = [as_node(a) for a in arrays]
+    nodes = _joined(arrays, "stack")
     return apply("stack", *nodes, axis=_axis_from_right(axis, nodes[0].ndim + 1, name="stack"))
 
 
 def concatenate(arrays: Sequence[Any], axis: int = 0) -> Apply:
     """Arrays joined along an axis they have."""
-    nodes = [as_node(a) for a in arrays]
+    nodes = _joined(arrays, "concatenate")
     return apply("concatenate", *nodes, axis=_axis_from_right(axis, nodes[0].ndim, name="concatenate"))
 
 
 def reshape(a: Any, shape: int | Sequence[int]) -> Apply:
     """The same elements in another shape; one length may be -1."""
     a = as_node(a)
-    target = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    target = _whole(shape, "reshape")
     try:
         target = np.broadcast_to(0.0, a.shape).reshape(target).shape
     except ValueError:
@@ -124,7 +135,7 @@ def reshape(a: Any, shape: int | Sequence[int]) -> Apply:
 def broadcast_to(a: Any, shape: int | Sequence[int]) -> Node:
     """`a` repeated to `shape` by NumPy's broadcasting rules."""
     a = as_node(a)
-    shape = (shape,) if isinstance(shape, int) else tuple(shape)
+    shape = as_shape(shape, what="broadcast_to")
     return a if a.shape == shape else apply("broadcast_to", a, shape=shape)
 
 
@@ -138,13 +149,27 @@ def transpose(a: Any, axes: Sequence[int] | None = None) -> Apply:
 def squeeze(a: Any, axis: int | None = None) -> Apply:
     """`a` without its axes of length one (or without `axis`)."""
     a = as_node(a)
-    return reshape(a, np.squeeze(np.broadcast_to(0.0, a.shape), axis=axis).shape)
+    return reshape(a, _numpys(np.squeeze, a, axis))
 
 
 def expand_dims(a: Any, axis: int) -> Apply:
     """`a` with a new axis of length one."""
     a = as_node(a)
-    return reshape(a, np.expand_dims(np.broadcast_to(0.0, a.shape), axis).shape)
+    return reshape(a, _numpys(np.expand_dims, a, axis))
+
+
+def _numpys(function: Callable[..., Any], a: Node, axis: Any) -> tuple[int, ...]:
+    """The shape NumPy's function would give."""
+    try:
+        return function(np.broadcast_to(0.0, a.shape), axis=axis).shape
+    except (TypeError, ValueError) as error:
+        raise ShapeError(f"{function.__name__} of {label(a)}, shape {a.shape}, with axis {axis!r}: {error}.") from error
+
+
+def _whole(shape: Any, name: str) -> tuple[int, ...]:
+    """A shape in which -1 may stand for a length."""
+    parts = shape if isinstance(shape, (tuple, list)) else (shape,)
+    return tuple(as_axis(n, what=f"{name} to {shape!r}") for n in parts)
 
 
 # --- products --------------------------------------------------------------------------------------------------
@@ -209,141 +234,8 @@ def wrap(function: Callable[..., Any]) -> Callable[..., Apply]:
     return on_variables
 
 
-# --- indexing --------------------------------------------------------------------------------------------------
-
-
-def getitem(x: Node, index: Any) -> Apply:
-    """`x[index]` by NumPy's rules: integers, slices, None, ellipsis, integer arrays, Data, and masks of constants.
-
-    Raises:
-        ShapeError: where an index is out of range or of the wrong type, with the axis and the numbers.
-    """
-    parts = _without_ellipsis(x, index if isinstance(index, tuple) else (index,))
-    template: list[Any] = []
-    arrays: list[Node] = []
-    axis = 0
-    for part in parts:
-        if part is None or isinstance(part, slice):
-            template.append(_static_slice(part))
-            axis += part is not None
-        elif isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
-            template.append(_checked_integer(x, axis, int(part)))
-            axis += 1
-        else:
-            for array in _index_arrays(x, axis, part):
-                template.append(Place(len(arrays)))
-                arrays.append(array)
-                axis += 1
-    return apply("getitem", x, *arrays, template=tuple(template))
-
-
-def _without_ellipsis(x: Node, parts: tuple) -> list:
-    for part in parts:
-        if isinstance(part, (bool, np.bool_)):
-            raise ShapeError(f"{label(x)} is indexed by {part}; a mask needs one truth value for each element.")
-    used = builtins_sum(np.ndim(p) if _is_mask(p) else 1 for p in parts if p is not None and p is not Ellipsis)
-    if used > x.ndim:
-        raise ShapeError(f"{label(x)} of shape {x.shape} has {x.ndim} axes, but the index asks for {used}.")
-    at = next((k for k, p in enumerate(parts) if p is Ellipsis), len(parts))
-    advanced = [p for p in parts if p is not None and p is not Ellipsis and not isinstance(p, slice)]
-    if at < len(parts) and used == x.ndim and len(advanced) > 1 and [p for p in advanced if np.ndim(p)]:
-        raise ShapeError(f"The ellipsis in the index of {label(x)} stands for no axis; leave it out.")
-    return [*parts[:at], *[slice(None)] * (x.ndim - used), *(p for p in parts[at + 1 :] if p is not Ellipsis)]
-
-
-def builtins_any(flags) -> bool:
-    """Python's `any`, whose name NumPy's takes in this module."""
-    return True in list(flags)
-
-
-def builtins_sum(numbers) -> int:
-    """Python's `sum`, whose name NumPy's takes in this module."""
-    total = 0
-    for number in numbers:
-        total += number
-    return total
-
-
-def _is_mask(part: Any) -> bool:
-    return not isinstance(part, (Node, slice)) and np.asarray(part).dtype == bool
-
-
-def _static_slice(part: slice | None) -> slice | None:
-    if part is None:
-        return None
-    ends = (part.start, part.stop, part.step)
-    return slice(*(None if end is None else operator.index(end) for end in ends))
-
-
-def _checked_integer(x: Node, axis: int, index: int) -> int:
-    length = x.shape[axis]
-    if not -length <= index < length:
-        raise ShapeError(f"{label(x)} has length {length} on axis {axis}; index {index} is out of range.")
-    return index % length
-
-
-def _index_arrays(x: Node, axis: int, part: Any) -> list[Node]:
-    if isinstance(part, (Data, Constant)):
-        return [check_index(part, x, axis)]
-    if isinstance(part, Node):
-        raise ShapeError(
-            f"{label(x)} is indexed by {label(part)}, which is not data. An index must be an integer, a slice, an "
-            "array of integers or a `Data`; to choose by a random condition use `np.where`."
-        )
-    if _is_mask(part):
-        mask = np.asarray(part)
-        if mask.shape != x.shape[axis : axis + mask.ndim]:
-            raise ShapeError(f"A mask of shape {mask.shape} does not fit {label(x)} of shape {x.shape}.")
-        return [as_node(i) for i in np.nonzero(mask)]
-    if isinstance(part, list):  # typed by hand: there -1 is meant as Python means it
-        part = [k + x.shape[axis] if type(k) is int and -x.shape[axis] <= k < 0 else k for k in part]
-        part = np.asarray(part, dtype=None if part else np.int64) if not _has_nodes(part) else part
-    return [check_index(as_node(part, what=f"The index of {label(x)}"), x, axis)]
-
-
-def _has_nodes(part: list) -> bool:
-    return builtins_any(isinstance(k, Node) for k in part)
-
-
-def check_index(index: Node, x: Node, axis: int, value: np.ndarray | None = None) -> Node:
-    """The index, counted from zero, or an error naming the first position out of range."""
-    values = value if value is not None else index_values(index)
-    if values.dtype.kind not in "iu":
-        odd = int(np.argmax(np.ravel(values) % 1 != 0)) if values.dtype.kind == "f" else 0
-        shown = f"; row {odd} is {np.ravel(values)[odd]}" if values.size else ""
-        raise ShapeError(
-            f"{label(x)} is indexed by {label(index)} of type {values.dtype}{shown}; an index must hold integers "
-            "(`.astype(int)`, or `pandas.factorize` for labels)."
-        )
-    length = x.shape[axis]
-    bad = (values < 0) | (values >= length)
-    if bad.any():
-        where_bad = tuple(int(k[0]) for k in np.nonzero(bad))
-        row = where_bad[0] if len(where_bad) == 1 else where_bad
-        hint = " Indices count from 0." if values.min() == 1 and values.max() == length else ""
-        if values[where_bad] < 0:
-            hint = (
-                " Indices in an array count from 0 upwards; -1 is how pandas codes a missing label (`factorize`, "
-                f"`cat.codes`): leave those rows out, {int((values < 0).sum())} in all."
-            )
-        raise ShapeError(
-            f"{label(x)} has length {length} on axis {axis}, but the index at row {row} is "
-            f"{int(values[where_bad])}.{hint}"
-        )
-    return index
-
-
-def index_values(index: Node) -> np.ndarray:
-    """The integers of an index that is a constant or a `Data` of the model being written."""
-    if isinstance(index, Constant):
-        return index.value
-    from finetti.model.context import Model
-
-    return Model.current().data_value(index)
-
-
 def _hstack(arrays: Sequence[Any]) -> Apply:
-    nodes = [reshape(n, (1,)) if n.ndim == 0 else n for n in map(as_node, arrays)]
+    nodes = [reshape(n, (1,)) if n.ndim == 0 else n for n in _joined(arrays, "hstack")]
     return concatenate(nodes, 0 if nodes[0].ndim == 1 else 1)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from finetti.errors import DataError, ModelError, ShapeError
-from finetti.model import build
 from finetti.model.evaluate import is_static, static_value
 from finetti.model.graph import Apply, Data, Node, Random, ancestors, label, name_of
+from finetti.model.indexing import check_index
 
 
 def check_parts(name: str, inputs: Iterable[Node], named: Mapping[str, Node]) -> None:
@@ -81,13 +81,6 @@ def refuse_unnamed(name: str, inputs: Iterable[Node]) -> None:
             )
 
 
-def labels_of(labels: Any) -> tuple:
-    """Labels as Python values; dates stay dates."""
-    values = labels.to_numpy() if hasattr(labels, "to_numpy") else labels
-    plain = isinstance(values, np.ndarray) and values.dtype.kind not in "mM"
-    return tuple(values.tolist() if plain else values)
-
-
 def few(labels: tuple) -> str:
     return ", ".join(map(repr, labels[:3])) + (f", ... ({len(labels)})" if len(labels) > 3 else "")
 
@@ -111,5 +104,5 @@ def check_data_indices(node: Apply, data: Mapping[Node, np.ndarray]) -> None:
     for part in node.static["template"]:
         if hasattr(part, "argument"):
             index = indices[part.argument]
-            build.check_index(index, x, axis, static_value(index, data))
+            check_index(index, x, axis, static_value(index, data))
         axis += part is not None

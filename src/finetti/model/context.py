@@ -14,11 +14,11 @@ from finetti.model.checks import (
     check_parts,
     check_predictors,
     few,
-    labels_of,
     refuse_unnamed,
     same_kind,
 )
 from finetti.model.graph import Apply, Data, Deterministic, Node, Random, Shape, ancestors, as_array, as_node, label
+from finetti.model.intake import as_coords, as_dims, as_labels, as_shape, check_layout, check_name
 
 if TYPE_CHECKING:
     from finetti.geometry.plan import Geometry, Plan
@@ -54,7 +54,7 @@ class Model:
         self.named: dict[str, Node] = {}
         self.potentials: dict[str, Node] = {}
         self.data: dict[Node, np.ndarray] = {}
-        for dim, labels in (coords or {}).items():
+        for dim, labels in as_coords({} if coords is None else coords, what="Model").items():
             self.add_coord(dim, labels)
 
     # --- the context ------------------------------------------------------------------------------------------
@@ -90,12 +90,12 @@ class Model:
 
     def __getitem__(self, name: str) -> Node:
         """The variable of that name."""
-        if name not in self.named:
+        if not isinstance(name, str) or name not in self.named:
             raise unknown_name(name, self.named, what="variable in the model")
         return self.named[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self.named
+        return isinstance(name, str) and name in self.named
 
     @property
     def randoms(self) -> list[Random]:
@@ -126,15 +126,17 @@ class Model:
     # --- registering ------------------------------------------------------------------------------------------
 
     def add_coord(self, dim: str, labels: Any) -> None:
-        """Give a dimension its labels, or its length as an int."""
-        if isinstance(labels, (int, np.integer)):
-            self._set_length(dim, int(labels))
+        """Give a dimension its labels, or its length as an int.
+
+        Raises:
+            ModelError: a dim or labels that the draws cannot hold, or others than the dim has already.
+        """
+        check_name(dim, what="A dim")
+        check_layout(self.named, [dim])
+        if isinstance(labels, (int, np.integer)) and not isinstance(labels, bool):
+            self._set_length(dim, *as_shape(labels, what=f"Dim {dim!r}"))
             return
-        values = labels_of(labels)
-        if len(set(values)) != len(values):
-            twice = next(v for v in values if values.count(v) > 1)
-            times = values.count(twice)
-            raise ModelError(f"The labels of dim {dim!r} must differ, but {twice!r} is there {times} times.")
+        values = as_labels(dim, labels)
         if self.coords.get(dim, values) != values:
             raise ModelError(f"Dim {dim!r} has labels {few(self.coords[dim])} already; {few(values)} were given too.")
         self._set_length(dim, len(values))
@@ -148,10 +150,9 @@ class Model:
         """Check that a name is free and usable."""
         if not isinstance(name, str) or not name:
             raise ModelError(f"The first argument of a variable is its name, a string; {name!r} was given.")
+        check_name(name, what="a variable")
         if name in self.named or name in self.potentials:
             raise ModelError(f"The name {name!r} is already used in this model; each variable needs its own.")
-        if name in ("chain", "draw") or "/" in name:
-            raise ModelError(f"The name {name!r} cannot be used: it would clash with the layout of the draws.")
 
     def register(self, node: Any) -> Any:
         """Enter a named node, after its random variables and data have been checked to belong here."""
@@ -162,6 +163,7 @@ class Model:
         if isinstance(node, Random):
             node.family.check(node, self.data)
         check_predictors(node.name, node.inputs, self.named, self.data)
+        check_layout({**self.named, node.name: node}, self.dim_lengths)
         self.named[node.name] = node
         return node
 
@@ -169,7 +171,9 @@ class Model:
         """Dims as a tuple, or None where none were given."""
         if dims is None:
             return None
-        return (dims,) if isinstance(dims, str) else tuple(dims)
+        names = as_dims(dims, what=str(name))
+        check_layout(self.named, names, what=str(name))
+        return names
 
     def shape_of_dims(self, what: str, dims: tuple[str | None, ...], implied: Shape | None) -> Shape:
         """The shape that dims stand for; a dim seen for the first time takes its length from `implied`."""
@@ -290,7 +294,7 @@ def named_data(name: str, value: Any, *, dims: Dims = None, coords: Mapping[str,
     model = Model.current()
     model.claim(name)
     array = as_array(value, what=f"{name!r}")
-    for dim, labels in (coords or {}).items():
+    for dim, labels in as_coords({} if coords is None else coords, what=repr(name)).items():
         model.add_coord(dim, labels)
     node = Data(array.shape, array.dtype, name, model.checked_dims(name, dims, array.shape))
     model.data[node] = array
@@ -368,7 +372,9 @@ def set_data(new_data: Mapping[str, Any], model: Model | None = None) -> None:
         ...     x = pm.Data("x", [0.0, 1.0])
         >>> pm.set_data({"x": [2.0, 3.0]}, model)
     """
-    model = model or Model.current()
+    model = Model.current() if model is None else model
+    if not isinstance(new_data, Mapping):
+        raise ModelError(f'set_data takes a mapping, such as {{"x": [1.0, 2.0]}}; got {new_data!r}.')
     for name, values in new_data.items():
         model.set_data(name, values)
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
+MOST_AXES = 32  # of an array, as in NumPy before version 2
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Node(Operators):
     """One node of the graph: anything with a shape and a type of number."""
@@ -151,8 +154,10 @@ def as_array(value: Any, *, what: str) -> np.ndarray:
         value = value.to_numpy()
     try:
         array = np.asarray(value)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise DataError(f"{what} is not a rectangular array: {error}") from error
+    if array.ndim > MOST_AXES:
+        raise DataError(f"{what} has {array.ndim} axes; {MOST_AXES} is the most.")
     if array.dtype == object:
         array = _numbers_from_objects(array, what)
     if array.dtype.kind not in "fiub":
@@ -168,7 +173,16 @@ def _numbers_from_objects(array: np.ndarray, what: str) -> np.ndarray:
     if culprit is not None:
         raise DataError(f"{what} holds {culprit!r}, which is not a number. {_advice(array)}")
     known = np.array(values.tolist())
-    known = known.astype(np.float64) if known.dtype == object else known
+    try:
+        known = known.astype(np.float64) if known.dtype == object else known
+    except OverflowError:
+        largest = max(values.tolist(), key=abs)
+        raise DataError(
+            f"{what} holds a whole number of {len(str(abs(largest)))} digits, more than floating point can write "
+            "(about 1.8e308)."
+        ) from None
+    except TypeError as error:
+        raise DataError(f"{what} holds values that are no real numbers: {error}.") from error
     if not missing.any():
         return known.reshape(array.shape)
     filled = np.full(array.size, np.nan)

@@ -22,7 +22,7 @@ matplotlib.use("Agg")
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
 README = ROOT / "README.md"
-ERRORS = ("FinettiError", "ModelError", "ShapeError", "DataError", "UnknownNameError", "SamplingError")
+ERRORS = ("FinettiError", "ModelError", "ShapeError", "DataError", "UnknownNameError", "SamplingError", "ArgumentError")
 PUBLIC = [name for name in finetti.__all__ if name not in ("__version__", "math", *ERRORS)]
 FUNCTIONS = [name for name in PUBLIC if inspect.isfunction(getattr(finetti, name))]
 PAGES = sorted((ROOT / "docs").rglob("*.md"))

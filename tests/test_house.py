@@ -18,8 +18,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "finetti"
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
-    ("errors",), ("model", "math"), ("distributions",), ("geometry",), ("density",), ("engines",),
-    ("schema", "store"), ("trace", "fit"), ("diagnostics",), ("sampling",), ("plots",), ("demo",), ("cli", "__main__"),
+    ("errors", "hints"), ("model", "math"), ("distributions",), ("geometry",), ("density",), ("engines",),
+    ("schema", "store"), ("trace", "fit", "rescue"), ("diagnostics",), ("sampling",), ("plots",), ("demo",),
+    ("cli", "__main__"),
 )  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}
 MAX_FILE, MAX_FUNCTION = 400, 60

@@ -248,7 +248,7 @@ def test_ctrl_c_in_the_warmup_stops(monkeypatch):
         ({"target_accept": float("nan")}, "got nan"),
         ({"max_treedepth": 0}, "max_treedepth must be a whole number from 1 to 20; got 0"),
         ({"max_treedepth": 2.5}, "got 2.5"),
-        ({"random_seed": -1}, "random_seed must be a whole number, or a list of them; got -1"),
+        ({"random_seed": -1}, "random_seed must be a whole number, or a list of them, or a NumPy Generator; got -1"),
         ({"random_seed": "today"}, "got 'today'"),
         ({"initvals": 3}, "initvals maps names to values"),
         ({"initvals": [{}]}, "1 entries for 2 chains"),

@@ -29,7 +29,9 @@ _WHERE = {
     "finetti.trace": ("Trace", "load"),
     "finetti.diagnostics.summary": ("summary",),
     "finetti.plots": ("plot_forest", "forestplot", "plot_pair", "plot_trace"),
-    "finetti.errors": ("FinettiError", "ModelError", "ShapeError", "DataError", "UnknownNameError", "SamplingError"),
+    "finetti.errors": (
+        "FinettiError", "ModelError", "ShapeError", "DataError", "UnknownNameError", "ArgumentError", "SamplingError",
+    ),
 }  # fmt: skip
 
 _ATTRIBUTES = {name: (module, name) for module, names in _WHERE.items() for name in names}
@@ -81,7 +83,7 @@ if TYPE_CHECKING:  # the table again, for tools that read without running; a tes
     )
     from finetti.errors import (
         FinettiError as FinettiError, ModelError as ModelError, ShapeError as ShapeError, DataError as DataError,
-        UnknownNameError as UnknownNameError, SamplingError as SamplingError,
+        UnknownNameError as UnknownNameError, ArgumentError as ArgumentError, SamplingError as SamplingError,
     )
     # isort: on
 else:  # unseen by those tools, which would let it stand for any name, misspelt ones too
@@ -90,7 +92,9 @@ else:  # unseen by those tools, which would let it stand for any name, misspelt 
         if name == "math":
             return import_module("finetti.math")
         if name not in _ATTRIBUTES:
-            raise AttributeError(f"module 'finetti' has no attribute {name!r}")
+            from finetti.hints import NAMES, missing
+
+            raise AttributeError(missing("module 'finetti'", name, NAMES))
         module, attribute = _ATTRIBUTES[name]
         value = getattr(import_module(module), attribute)
         globals()[name] = value

@@ -30,6 +30,10 @@ class UnknownNameError(FinettiError, KeyError):
         return str(self.args[0])
 
 
+class ArgumentError(FinettiError, TypeError):
+    """An argument that a function does not take, with what to write instead where that is known."""
+
+
 class SamplingError(FinettiError, RuntimeError):
     """A model from which no draw can be made."""
 

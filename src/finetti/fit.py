@@ -87,7 +87,7 @@ def _posterior(
     rngs = [np.random.Generator(np.random.SFC64(seed)) for seed in seeds]  # the quickest: normals are half of the work
 
     def fill(chain: int, part: slice) -> None:
-        values = _values(model, density, drawn.flat[chain, part], given[chain], rngs[chain])
+        values = values_of(model, density, drawn.flat[chain, part], given[chain], rngs[chain])
         for node, value in zip(wanted, evaluate(wanted, values, lead=1), strict=True):
             kept[node.name][chain, part] = value
 
@@ -115,7 +115,7 @@ def _batches(total: int, model: Model, density: Density) -> Iterator[slice]:
     return (slice(start, min(start + step, total)) for start in range(0, total, step))
 
 
-def _values(model: Model, density: Density, rows: np.ndarray, given: Mapping[Node, Any], rng) -> dict[Node, Any]:
+def values_of(model: Model, density: Density, rows: np.ndarray, given: Mapping[Node, Any], rng) -> dict[Node, Any]:
     """All that deterministics may depend on: draws (draw, *shape) of the unknowns, data, observations."""
     values: dict[Node, Any] = dict(given)
     with np.errstate(over="ignore", under="ignore"):

@@ -7,7 +7,7 @@ functions NumPy does not have.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from finetti.model.graph import Apply, apply
 
@@ -79,3 +79,12 @@ tanh = _elementwise("tanh", "Hyperbolic tangent")
 xlogy = _elementwise("xlogy", "x log(y), and 0 where x is 0")
 switch = where
 matrix_dot = dot
+
+
+if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+
+    def __getattr__(name: str) -> Any:
+        """Only for names that are not there."""
+        from finetti.hints import IN_MATH, missing
+
+        raise AttributeError(missing("finetti.math", name, IN_MATH))

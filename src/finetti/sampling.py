@@ -13,13 +13,14 @@ from finetti.density import Density, density_of
 from finetti.engines.drawn import Drawn
 from finetti.engines.exact import draw_exactly
 from finetti.engines.independence.chain import draw_independently
-from finetti.engines.memory import keep_freed_memory
+from finetti.engines.memory import keep_freed_memory, memory_of_machine
 from finetti.engines.rounding import near_the_data, spoilt_at_its_centre, unspoilt
 from finetti.engines.settings import Settings
-from finetti.engines.start import NoStart, checked_wishes
+from finetti.engines.start import NoStart, checked_wishes, with_initvals
 from finetti.engines.threads import threads_for
 from finetti.errors import ModelError, SamplingError
 from finetti.geometry.plan import AS_WRITTEN, Geometry, Plan, plan
+from finetti.hints import OF_SAMPLE, hinted
 from finetti.model.context import Model
 from finetti.trace import Trace
 
@@ -27,10 +28,12 @@ TOO_PRECISE = (
     "latents were not integrated out: the data fix them so much more closely than their priors that rounding would "
     "spoil the marginal density; the model was sampled as written"
 )
+STATISTICS = 8  # numbers that a sampler tells of each draw
 MOST = {"draws": 10**9, "tune": 10**9, "chains": 10_000, "cores": 10**6}
 logger = logging.getLogger("finetti")
 
 
+@hinted(OF_SAMPLE)
 def sample(
     draws: int = 1000,
     *,
@@ -38,7 +41,7 @@ def sample(
     chains: int = 4,
     cores: int | None = None,
     target_accept: float | None = None,
-    random_seed: int | Sequence[int] | None = None,
+    random_seed: int | Sequence[int] | np.random.Generator | None = None,
     progressbar: bool = True,
     initvals: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     max_treedepth: int = 10,
@@ -62,7 +65,8 @@ def sample(
         cores: chains that run at the same time; by default as many as the machine has processors.
         target_accept: mean acceptance rate the step size is tuned to, between 0 and 1; by default 0.8, and 0.7 for
             steps along a Gaussian (see `step`) where that is good enough to be used.
-        random_seed: an int or ints; by default from the system, and noted in the trace.
+        random_seed: an int or ints, noted in the trace; or a NumPy `Generator`, from which some are drawn, so that
+            the next call with it draws others; by default from the system.
         progressbar: show one, where there is a terminal or notebook.
         initvals: start values by variable name, for all chains, or one such mapping for each chain. Draws
             without a chain need none.
@@ -107,13 +111,15 @@ def sample(
 
     planned = plan(model, geometry)
     density = density_of(model, planned.block, planned.coordinates)
-    checked_wishes(density, initvals, chains)
+    starts = with_initvals(model.initvals, initvals, chains)
+    checked_wishes(density, starts, chains)
+    _refuse_too_many(settings, chains, model)
     rewritten = not isinstance(geometry, str) or geometry != AS_WRITTEN
-    options = {"cores": cores, "progressbar": progressbar, "initvals": initvals}
+    options: dict[str, Any] = {"cores": cores, "progressbar": progressbar, "initvals": starts}
     keep_freed_memory()
     drawn = _draw(density, settings, seeds, rng, rewritten=rewritten, step=step, **options)
     if drawn is None:
-        options["initvals"] = near_the_data(density, initvals, chains, rng)
+        options["initvals"] = near_the_data(density, starts, chains, rng)
         planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
         settings = replace(settings, step=_stepper(step, AS_WRITTEN))
         drawn = _by_nuts(density, settings, seeds, **options)
@@ -121,6 +127,17 @@ def sample(
     trace = _trace(model, density, planned, drawn, facts, rng, threads_for(chains, cores))
     _warn(trace)
     return trace
+
+
+def _refuse_too_many(settings: Settings, chains: int, model: Model) -> None:
+    """Refuse to begin with what no memory would hold in the end."""
+    numbers = sum(node.size for node in (*model.free, *model.deterministics)) + STATISTICS
+    needed, there = 8 * chains * settings.draws * numbers, memory_of_machine()
+    if needed > there:
+        raise SamplingError(
+            f"{chains} chains of draws={settings.draws:,} of {numbers:,} numbers take {needed / 2**30:,.0f} GiB; this "
+            f"machine has {there / 2**30:,.0f} GiB of memory. Ask for fewer draws."
+        )
 
 
 def _draw(density: Density, settings: Settings, seeds, rng, *, rewritten: bool, step: str, **options) -> Drawn | None:
@@ -134,7 +151,16 @@ def _draw(density: Density, settings: Settings, seeds, rng, *, rewritten: bool, 
         if density.gaussian is None or not spoilt_at_its_centre(density):
             raise
         return None
-    return drawn if density.gaussian is None or unspoilt(density, drawn) else None
+    return drawn if density.gaussian is None or _holds(density, drawn) else None
+
+
+def _holds(density: Density, drawn: Drawn) -> bool:
+    """Whether rounding spared the draws; where even that can't be told they are kept, for the verdict to judge."""
+    try:
+        return unspoilt(density, drawn)
+    except Exception as error:
+        logger.warning(f"Whether rounding spoils the draws could not be checked: {error!r}.")
+        return True
 
 
 def _by_nuts(density: Density, settings: Settings, seeds, **options: Any) -> Drawn:
@@ -145,17 +171,26 @@ def _by_nuts(density: Density, settings: Settings, seeds, **options: Any) -> Dra
 
 
 def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, facts, rng, threads: int) -> Trace:
+    """The trace; of what could be computed, where something could not, for draws are never lost."""
     from finetti.fit import trace_of
+    from finetti.rescue import rescued
 
-    done = planned.with_engine(str(drawn.facts["sampler"]), drawn.notes)
-    return trace_of(model, density, drawn, attrs=facts | {"geometry": str(done)}, rng=rng, threads=threads)
+    attrs = facts
+    try:
+        attrs = facts | {"geometry": str(planned.with_engine(str(drawn.facts["sampler"]), drawn.notes))}
+        return trace_of(model, density, drawn, attrs=attrs, rng=rng, threads=threads)
+    except (Exception, KeyboardInterrupt) as error:
+        trace, words = rescued(model, density, drawn, attrs=attrs, rng=rng, error=error)
+        logger.warning(words)
+        return trace
 
 
 def _checked(draws, tune, chains, cores, target_accept, max_treedepth, step) -> Settings:
     whole = (("draws", draws, 1), ("tune", tune, 0), ("chains", chains, 1), ("cores", 1 if cores is None else cores, 1))
     for name, value, least in whole:
         if not _is_whole(value) or not least <= value <= MOST[name]:
-            raise SamplingError(f"{name} must be a whole number from {least} to {MOST[name]:,}; got {value!r}.")
+            most = f", and {MOST[name]:,} at most" if _is_whole(value) and value > MOST[name] else ""
+            raise SamplingError(f"{name} must be a whole number, {least} or more{most}; got {value!r}.")
     known = target_accept is None or isinstance(target_accept, (float, int, np.floating))
     if not known or (target_accept is not None and not 0 < target_accept < 1):
         raise SamplingError(f"target_accept must be a number between 0 and 1; got {target_accept!r}.")
@@ -186,9 +221,15 @@ def _model(model: Any) -> Model:
 
 def _seed(random_seed: Any) -> np.random.SeedSequence:
     try:
+        if isinstance(random_seed, np.random.Generator):
+            random_seed = random_seed.integers(2**63, size=2).tolist()
+        elif isinstance(random_seed, np.random.RandomState):
+            random_seed = random_seed.randint(2**31, size=4).tolist()
         return np.random.SeedSequence(random_seed)
     except (TypeError, ValueError) as error:
-        raise SamplingError(f"random_seed must be a whole number, or a list of them; got {random_seed!r}.") from error
+        raise SamplingError(
+            f"random_seed must be a whole number, or a list of them, or a NumPy Generator; got {random_seed!r}."
+        ) from error
 
 
 def _facts(settings: Settings, seed: np.random.SeedSequence, geometry: Geometry) -> dict[str, Any]:
@@ -210,9 +251,13 @@ def _facts(settings: Settings, seed: np.random.SeedSequence, geometry: Geometry)
 
 
 def _warn(trace: Trace) -> None:
-    """Say at once, in one line, what is wrong with the run, if anything is."""
+    """Say at once, in one line, what is wrong with the run, if anything is; a failure to judge loses no draws."""
     from finetti.diagnostics.verdict import verdict_of
 
-    verdict = verdict_of(trace)
-    if not verdict.ok:
-        logger.warning(verdict.line())
+    try:
+        verdict = verdict_of(trace)
+        line = "" if verdict.ok else verdict.line()
+    except Exception as error:
+        line = f"The draws are here, but could not be judged ({error!r}): look at `summary` before you use them."
+    if line:
+        logger.warning(line)

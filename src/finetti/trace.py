@@ -295,7 +295,7 @@ def _chain_positions(array: xr.DataArray, chains: int | Sequence[int] | None) ->
     if chains is None:
         return list(range(len(labels)))
     several = isinstance(chains, list | tuple | range) or (isinstance(chains, np.ndarray) and chains.ndim == 1)
-    wanted = list(chains) if several else [chains]
+    wanted: list[Any] = [*chains] if several else [chains]  # type: ignore[misc]
     if not wanted:
         raise DataError("get_values needs at least one chain; `chains` is empty. None stands for all of them.")
     for chain in wanted:

@@ -145,7 +145,7 @@ def test_what_python_reads_in_the_text_is_the_expression(node):
         text = node_text(node, width=10_000)
         numbers = re.sub(r"(?<![\w.])(\d+\.?\d*)", r"np.float64(\1)", text)
         expected = evaluate([node], {A: values["a"], B: values["b"], C: values["c"]})[0]
-        np.testing.assert_allclose(eval(numbers, {"np": np}, values), expected, rtol=1e-9)
+        np.testing.assert_allclose(eval(numbers, {"np": np}, values), expected, rtol=1e-9, atol=1e-12)
 
 
 def test_distributions_and_wrapped_functions_have_their_names():

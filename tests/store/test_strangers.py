@@ -189,7 +189,7 @@ def test_metadata_that_is_none(unsealed, refused, content):
 
 
 def test_an_archive_that_unpacks_to_more_than_there_is(tmp_path, refused, monkeypatch):
-    monkeypatch.setattr(limits, "memory", lambda: 2**20)
+    monkeypatch.setattr(limits, "memory_of_machine", lambda: 2**20)
     with zipfile.ZipFile(tmp_path / "fit.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zarr.json", bytes(2**21))
     assert "claims" in refused(tmp_path / "fit.zip")

@@ -37,7 +37,9 @@ from finetti.distributions.domains import (
     first_bad,
 )
 from finetti.distributions.guards import Guard, guards_of
+from finetti.distributions.starts import checked_start
 from finetti.errors import DataError, ModelError, ShapeError
+from finetti.hints import OF_DISTRIBUTIONS
 from finetti.model.context import Dims, Model
 from finetti.model.evaluate import is_static, static_value
 from finetti.model.graph import Constant, Data, Node, Random, Shape, ancestors, as_array, as_node, label
@@ -72,13 +74,18 @@ class Family:
         cls.signature = cls.signature or tuple(p.name for p in cls.parameters)
 
     def __new__(  # type: ignore[misc]
-        cls, name: str, *args: Any, observed: Any = None, shape: Any = None, dims: Dims = None, **kwargs: Any
-    ) -> Random:
+        cls, name: str, *args: Any, observed: Any = None, shape: Any = None, dims: Dims = None, initval: Any = None,
+        **kwargs: Any,
+    ) -> Random:  # fmt: skip
         model = Model.current()
         model.claim(name)
         resolved = cls.resolve(name, args, kwargs, data=model.data)
         node = _random(cls, name, *resolved, observed=observed, shape=shape, dims=dims, model=model)
-        return model.register(node)
+        start = None if initval is None else checked_start(node, initval)
+        model.register(node)
+        if start is not None:
+            model.initvals[name] = start
+        return node
 
     @classmethod
     def dist(cls, *args: Any, shape: Any = None, **kwargs: Any) -> Random:
@@ -249,9 +256,10 @@ def _bind(cls: type[Family], name: str | None, args: tuple, kwargs: Mapping[str,
     given = dict(zip(cls.signature, args, strict=False))
     for key, value in kwargs.items():
         if key not in cls.signature:
+            hint = f" For {key!r}: {OF_DISTRIBUTIONS[key]}." if key in OF_DISTRIBUTIONS else ""
             raise ModelError(
                 f"{_title(cls, name)} has no parameter {key!r}; it takes {', '.join(cls.signature)}"
-                " (and observed, shape, dims)."
+                f" (and observed, shape, dims, initval).{hint}"
             )
         if key in given:
             raise ModelError(f"{_title(cls, name)} got {key!r} twice, by position and by name.")

@@ -65,6 +65,11 @@ def other_starts(density: Density, seed: np.random.SeedSequence, wish: Mapping[N
     return (_start(density, rng, dict(wish)) for _ in range(OTHERS if free else 0))
 
 
+def with_initvals(own: Mapping[str, Any], initvals: Any, chains: int) -> list[Mapping[str, Any]]:
+    """For each chain the starts that variables were written with, and over them those of this call."""
+    return [{**own, **wish} for wish in by_chain(initvals, chains)]
+
+
 def checked_wishes(density: Density, initvals: Any, chains: int) -> list[dict[Node, np.ndarray]]:
     """For each chain the starts the user asks for, by node; those of variables integrated out are not needed.
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import ModelError, ShapeError, unknown_name
+from finetti.hints import IN_MODEL, missing
 from finetti.model.checks import (
     check_data_indices,
     check_parts,
@@ -54,6 +55,7 @@ class Model:
         self.named: dict[str, Node] = {}
         self.potentials: dict[str, Node] = {}
         self.data: dict[Node, np.ndarray] = {}
+        self.initvals: dict[str, np.ndarray] = {}
         for dim, labels in as_coords({} if coords is None else coords, what="Model").items():
             self.add_coord(dim, labels)
 
@@ -93,6 +95,12 @@ class Model:
         if not isinstance(name, str) or name not in self.named:
             raise unknown_name(name, self.named, what="variable in the model")
         return self.named[name]
+
+    if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            """Only for names that are not there."""
+            raise AttributeError(missing("A Model", name, IN_MODEL))
 
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and name in self.named

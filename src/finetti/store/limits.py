@@ -7,12 +7,12 @@ import stat
 from pathlib import Path
 from typing import Any
 
+from finetti.engines.memory import memory_of_machine
 from finetti.errors import DataError
 
 GROUPS, DEPTH, ARRAYS = 100, 6, 20_000  # an ArviZ tree has a dozen groups, one or two deep
 SMALL = 64 * 2**20  # bytes that may be claimed whatever the file holds
 PACKED = 20_000  # times as many bytes as are stored may be claimed beyond that: no compression of draws comes near
-_UNKNOWN_MEMORY = 64 * 2**30
 
 
 def checked_path(path: Any) -> Path:
@@ -46,7 +46,7 @@ class Claims:
     def __init__(self, path: Path, stored: int) -> None:
         self.path, self.stored = path, stored
         self.groups = self.arrays = self.bytes = 0
-        self.most = min(memory(), SMALL + PACKED * stored)
+        self.most = min(memory_of_machine(), SMALL + PACKED * stored)
 
     def group(self, name: str, depth: int) -> None:
         """One more group."""
@@ -62,7 +62,7 @@ class Claims:
         if self.bytes > self.most:
             self.refuse(
                 f"it claims {self.bytes / 2**30:,.1f} GiB up to {name!r}, but holds {self.stored:,} bytes, and this "
-                f"machine has {memory() / 2**30:,.0f} GiB of memory"
+                f"machine has {memory_of_machine() / 2**30:,.0f} GiB of memory"
             )
 
     def refuse(self, why: str) -> None:
@@ -72,11 +72,3 @@ class Claims:
             DataError: always.
         """
         raise DataError(f"{self.path} was not read: {why}. Load only traces you know, and save them again from there.")
-
-
-def memory() -> int:
-    """Bytes of memory of this machine."""
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return _UNKNOWN_MEMORY

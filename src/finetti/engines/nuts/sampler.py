@@ -55,7 +55,7 @@ def draw_by_nuts(
     facts |= {"compile_time": compiled - began, "sampling_time": time.perf_counter() - compiled}
     flat = np.stack([np.concatenate([r.position for r in log.records]) for log in logs])
     arguments = [dict(zip(density.arguments, log.arguments, strict=True)) for log in logs]
-    notes = (*told(density, arguments, flat), *_fallbacks(logs))
+    notes = (*_told(density, arguments, flat), *_fallbacks(logs))
     return Drawn(flat, _statistics(logs), facts, notes, tuple(arguments))
 
 
@@ -84,6 +84,15 @@ def _recentring(density: Density) -> Callable[..., Moved]:
         return Moved(tuple(new.arguments[node] for node in density.arguments), new.position, new.metric)
 
     return move
+
+
+def _told(density: Density, arguments: list, flat: np.ndarray) -> tuple[str, ...]:
+    """`told`, which is words: a failure there loses no draws."""
+    try:
+        with np.errstate(all="ignore"):
+            return told(density, arguments, flat)
+    except Exception as error:
+        return (f"what was learned of the coordinates can't be told: {error!r}",)
 
 
 def _fallbacks(logs: Sequence[ChainLog]) -> tuple[str, ...]:

@@ -1,0 +1,124 @@
+"""A name of PyMC that is not there says what to write instead, and that is there."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+import finetti as pm
+from finetti import hints
+from finetti.errors import ArgumentError, ModelError
+
+TABLES = {
+    "NAMES": hints.NAMES, "IN_MODEL": hints.IN_MODEL, "OF_SAMPLE": hints.OF_SAMPLE,
+    "OF_DISTRIBUTIONS": hints.OF_DISTRIBUTIONS, "IN_MATH": hints.IN_MATH,
+}  # fmt: skip
+
+
+def model() -> pm.Model:
+    with pm.Model() as written:
+        x = pm.Normal("x", 0, 1, shape=3)
+        pm.Deterministic("twice", 2 * x)
+        pm.Normal("y", x, 1, observed=[1.0, 2.0, 3.0])
+    return written
+
+
+@pytest.mark.parametrize("name", hints.NAMES)
+def test_a_name_of_the_package(name):
+    assert not hasattr(pm, name)
+    with pytest.raises(AttributeError, match=f"'finetti' has no attribute {name!r}: ."):
+        getattr(pm, name)
+
+
+@pytest.mark.parametrize("name", hints.IN_MODEL)
+def test_a_name_of_a_model(name):
+    assert not hasattr(model(), name) or name == "deterministic"
+    with pytest.raises(AttributeError, match=f"A Model has no attribute {name!r}: ."):
+        getattr(model(), name)
+
+
+@pytest.mark.parametrize("name", hints.IN_MATH)
+def test_a_name_of_math(name):
+    with pytest.raises(AttributeError, match=f"finetti.math has no attribute {name!r}: ."):
+        getattr(pm.math, name)
+
+
+@pytest.mark.parametrize("name", hints.OF_SAMPLE)
+def test_an_argument_of_sample(name):
+    with pytest.raises(ArgumentError, match=f"sample has no argument {name!r}: ."):
+        pm.sample(model=model(), **{name: 1})
+
+
+@pytest.mark.parametrize("name", hints.OF_DISTRIBUTIONS)
+def test_an_argument_of_a_distribution(name):
+    with pm.Model(), pytest.raises(ModelError, match=f"has no parameter {name!r}.*For {name!r}: ."):
+        pm.Normal("x", 0, **{name: 1})
+
+
+def test_other_names_are_refused_plainly():
+    with pytest.raises(AttributeError, match=r"'finetti' has no attribute 'nonsense'\.$"):
+        _ = pm.nonsense
+    with pytest.raises(ArgumentError, match="no argument 'nonsense'; it takes draws, tune"):
+        pm.sample(model=model(), nonsense=1)
+    assert issubclass(ArgumentError, TypeError) and issubclass(ArgumentError, pm.FinettiError)
+
+
+@pytest.mark.parametrize("table", TABLES.values(), ids=TABLES)
+def test_what_to_write_instead_is_there(table):
+    """Every name between backticks, by where it would be found."""
+    rooms = {"math": pm.math, "np": np, "model": model(), "Model": pm.Model}
+    settings = set(pm.sample.__wrapped__.__code__.co_varnames)
+    parameters = {name for family in _families() for name in family.signature}
+    parameters |= {"shape", "dims", "observed", "initval"}
+    seen = 0
+    for words in table.values():
+        for code in re.findall(r"`([^`]+)`", words):
+            for room, name in re.findall(r"\b(math|np|model|Model)\.(\w+)", code):
+                assert hasattr(rooms[room], name), code
+                seen += 1
+            for name in re.findall(r"\b([a-z_]+)=", code):
+                assert name in settings | parameters | {"axis", "keepdims", "coords", "kind"}, code
+            for name in re.findall(r"(?<![\w.])([A-Z]\w+)\b(?!\.)", code):
+                assert hasattr(pm, name) or name in ("True", "False"), code
+                seen += 1
+            if re.fullmatch(r"[a-z_]+", code):
+                assert hasattr(pm, code) or code in settings | parameters | {"step", "max_treedepth"}, code
+                seen += 1
+    assert seen or table is hints.OF_SAMPLE or table is hints.OF_DISTRIBUTIONS
+
+
+def _families():
+    from finetti.distributions.base import REGISTRY
+
+    return REGISTRY.values()
+
+
+def test_replacements_compute_what_they_replace():
+    """Those that are written out."""
+    with pm.Model() as written:
+        a, b = pm.Normal("a", 0, 1), pm.Normal("b", 0, 1)
+        z = pm.Normal("z", 0, 1, shape=4)
+        pm.Deterministic("logdiffexp", a + 2 + pm.math.log1mexp(b - a - 2))
+        pm.Deterministic("log_softmax", z - pm.math.logsumexp(z, axis=-1, keepdims=True))
+        pm.Deterministic("logit_normal", pm.math.sigmoid(z))
+        pm.Deterministic("zero_sum", z - z.mean())
+        pm.Deterministic("walk", pm.math.cumsum(z))
+    posterior = pm.sample(50, model=written, random_seed=1, progressbar=False)["posterior"]
+    a, b, z = (posterior[name].values for name in "abz")
+    with np.errstate(all="ignore"):
+        right = np.log(np.exp(a + 2) - np.exp(b))
+    np.testing.assert_allclose(posterior["logdiffexp"], right, rtol=1e-6)
+    np.testing.assert_allclose(np.exp(posterior["log_softmax"]).sum(axis=-1), 1.0)
+    np.testing.assert_allclose(posterior["zero_sum"].sum(axis=-1), 0.0, atol=1e-12)
+    np.testing.assert_allclose(posterior["walk"], np.cumsum(z, axis=-1))
+
+
+def test_a_model_is_still_a_plain_object():
+    written = model()
+    assert copy.copy(written).named == written.named
+    assert "x" in written and not hasattr(written, "__array__")
+    assert pickle.loads(pickle.dumps(pm.ModelError("words"))).args == ("words",)

@@ -19,7 +19,7 @@ SOURCE = ROOT / "src" / "finetti"
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
     ("errors", "hints"), ("model", "math"), ("distributions",), ("geometry",), ("density",), ("engines",),
-    ("schema", "store"), ("trace", "fit", "rescue"), ("diagnostics",), ("sampling",), ("plots",), ("demo",),
+    ("schema", "store"), ("trace", "collect", "rescue"), ("diagnostics",), ("sampling",), ("plots",), ("demo",),
     ("cli", "__main__"),
 )  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}

@@ -52,12 +52,25 @@ def test_names_that_cannot_be(name):
 def test_a_dim_called_like_a_variable():
     with pm.Model(coords={"theta": ["a", "b"]}), pytest.raises(ModelError, match=r"'theta' names both.*'theta_index'"):
         pm.Normal("theta", 0, 1, dims="theta")
-    with pm.Model() as model:
+    with pm.Model():
         pm.Normal("theta", 0, 1)
-        with pytest.raises(ModelError, match="'theta' names both"):
+        with pytest.raises(ModelError, match="'theta' names both a variable and a dim of 'x'"):
             pm.Normal("x", [0, 1], 1, dims="theta")
-        with pytest.raises(ModelError, match="'theta' names both"):
-            model.add_coord("theta", [1, 2])
+    with pm.Model(coords={"theta": ["a", "b"]}):
+        pm.Normal("x", 0, 1, dims="theta")
+        with pytest.raises(ModelError, match="'theta' names both a variable and a dim of 'x'"):
+            pm.Deterministic("theta", pm.Normal("y", 0, 1) + 0.0)
+
+
+def test_a_dim_called_like_data_lives_in_another_group(tmp_path):
+    """A habit of users: `county` labels the groups, and the data `county` says which row belongs to which."""
+    def write():
+        which = pm.Data("g", np.array([0, 1, 1]), dims="row")
+        effect = pm.Normal("effect", 0, 1, dims="g")
+        pm.Normal("y", effect[which], 1, observed=[1.0, 2.0, 3.0], dims="row")
+
+    trace = through(write, tmp_path)
+    assert trace["posterior"]["effect"].dims[-1] == "g" and trace["constant_data"]["g"].dims == ("row",)
 
 
 def test_an_axis_that_will_be_called_like_a_variable():

@@ -10,8 +10,9 @@ import pytest
 import finetti as pm
 
 STAGES = (
-    "finetti.fit._posterior", "finetti.fit._unconstrained", "finetti.fit._observed", "finetti.fit.dims_and_coords",
-    "finetti.fit.build_trace", "finetti.geometry.plan.Plan.with_engine", "finetti.diagnostics.verdict.verdict_of",
+    "finetti.collect._posterior", "finetti.collect._unconstrained", "finetti.collect._observed",
+    "finetti.collect.dims_and_coords",
+    "finetti.collect.build_trace", "finetti.geometry.plan.Plan.with_engine", "finetti.diagnostics.verdict.verdict_of",
     "finetti.engines.nuts.sampler.told", "finetti.sampling.unspoilt",
 )  # fmt: skip
 QUIET = {"random_seed": 1, "progressbar": False}
@@ -30,7 +31,7 @@ def schools(**settings) -> pm.Trace:
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("error", [RuntimeError("broken"), KeyboardInterrupt(), MemoryError()])
 def test_a_stage_that_fails(stage, geometry, error, monkeypatch, caplog):
-    if isinstance(error, KeyboardInterrupt) and not stage.startswith("finetti.fit"):
+    if isinstance(error, KeyboardInterrupt) and not stage.startswith("finetti.collect"):
         return  # there a second Ctrl-C ends the program, as it should
     whole = schools(geometry=geometry)
 
@@ -48,14 +49,14 @@ def test_a_stage_that_fails(stage, geometry, error, monkeypatch, caplog):
 
 
 def test_a_deterministic_that_fails_is_named_and_the_others_stay(monkeypatch, caplog):
-    from finetti.fit import evaluate
+    from finetti.collect import evaluate
 
     def fails(nodes, *args, **kwargs):
         if any(getattr(node, "name", "") == "gap" for node in nodes):
             raise MemoryError("too wide")
         return evaluate(nodes, *args, **kwargs)
 
-    monkeypatch.setattr("finetti.fit.evaluate", fails)
+    monkeypatch.setattr("finetti.collect.evaluate", fails)
     monkeypatch.setattr("finetti.rescue.evaluate", fails)
     trace = schools()
     assert "Not there: gap" in caplog.text and "MemoryError" in caplog.text
@@ -67,7 +68,7 @@ def test_where_nothing_can_be_computed_the_chains_own_numbers_come_back(monkeypa
     def fails(*_, **__):
         raise RuntimeError("broken")
 
-    for name in ("finetti.fit.evaluate", "finetti.rescue.evaluate", "finetti.rescue.constrain"):
+    for name in ("finetti.collect.evaluate", "finetti.rescue.evaluate", "finetti.rescue.constrain"):
         monkeypatch.setattr(name, fails)
     trace = schools()
     assert trace["unconstrained"].shape == (400, 1) and np.isfinite(trace["unconstrained"]).all()
@@ -78,7 +79,7 @@ def test_a_rescued_trace_can_be_saved(monkeypatch, tmp_path):
     def fails(*_, **__):
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("finetti.fit.build_trace", fails)
+    monkeypatch.setattr("finetti.collect.build_trace", fails)
     trace = schools()
     trace.to_netcdf(tmp_path / "fit.nc")
     np.testing.assert_array_equal(pm.load(tmp_path / "fit.nc")["mu"], trace["mu"])

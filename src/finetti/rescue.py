@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from finetti.collect import values_of
 from finetti.density import Density
 from finetti.engines.drawn import Drawn
-from finetti.fit import values_of
 from finetti.geometry.constrain import constrain
 from finetti.model.context import Model
 from finetti.model.evaluate import evaluate

@@ -172,7 +172,7 @@ def _by_nuts(density: Density, settings: Settings, seeds, **options: Any) -> Dra
 
 def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, facts, rng, threads: int) -> Trace:
     """The trace; of what could be computed, where something could not, for draws are never lost."""
-    from finetti.fit import trace_of
+    from finetti.collect import trace_of
     from finetti.rescue import rescued
 
     attrs = facts

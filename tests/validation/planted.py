@@ -45,14 +45,14 @@ FAULTS = {
         (f"{CALIBRATION}[as written]",),
     ),
     "fit: the chain's coordinate stored as the support's": Fault(
-        "fit.py", "if block.coordinates is not None:", "if False:", ("tests/test_fit.py",)
+        "collect.py", "if block.coordinates is not None:", "if False:", ("tests/test_fit.py",)
     ),
     "fit: the first chain's coordinates for all": Fault(
-        "fit.py", "drawn.flat[chain, part], given[chain], rngs", "drawn.flat[chain, part], given[0], rngs",
+        "collect.py", "drawn.flat[chain, part], given[chain], rngs", "drawn.flat[chain, part], given[0], rngs",
         ("tests/test_fit.py",),
     ),
     "fit: the last batch is lost": Fault(
-        "fit.py", "done = part.stop", "done = part.start",
+        "collect.py", "done = part.stop", "done = part.start",
         ("tests/test_fit.py",),
     ),
     "elimination: the pull of a slot": Fault(

@@ -32,6 +32,7 @@ from finetti.model.namespace import NUMPY, Namespace
 
 LOG_2PI = float(np.log(2 * np.pi))
 ONE_THREAD = 250_000  # multiplications of a matrix product up to which OpenBLAS takes no further threads
+MANY_KINDS = 8  # coefficients of rows up to which their pairs are written out
 LEAST_ROWS = 16  # of a piece of a matrix product, even where that is more
 ROUNDING = 1e-14  # share of an entry of Q below which what elimination has left of it is mostly rounding error
 
@@ -294,13 +295,17 @@ def _scattered(xp: Namespace, values: Any, target: np.ndarray, size: int) -> Any
 
 
 def sorted_out(rows: Sequence[Rows], layout: Layout) -> tuple[Shared, tuple[Varying, ...]]:
-    """Rows with shared factors put into one table, the others kept by key."""
+    """Rows with shared factors put into one table, the others kept by key.
+
+    So are rows of many coefficients, such as a scale for each: a table of all their pairs would be a line of program
+    for each, which takes minutes to compile.
+    """
     coefficients: dict[tuple, int] = {}
     table: dict[tuple[int, int], np.ndarray] = {}
     varying = []
     for piece in rows:
         target = layout.targets(piece.position)
-        if any((slot.index != slot.index[:1]).any() for slot in piece.slots):
+        if any((slot.index != slot.index[:1]).any() for slot in piece.slots) or _many_kinds(piece):
             varying.append(Varying(piece.products, target.ravel(), piece.slots, placeholder(piece.products)))
             continue
         kinds = [_kind(piece.slots, c, coefficients) for c in range(piece.position.shape[1])]
@@ -313,6 +318,13 @@ def sorted_out(rows: Sequence[Rows], layout: Layout) -> tuple[Shared, tuple[Vary
     pairs = np.array(list(table), int).reshape(-1, 2)
     stacked = np.array(list(table.values())).reshape(len(pairs), layout.entries)
     return Shared(tuple(coefficients), pairs, stacked, placeholder(stacked)), tuple(varying)
+
+
+def _many_kinds(piece: Rows) -> bool:
+    """Whether the columns of rows of one structure are multiplied with more numbers than pairs of them are worth."""
+    if not piece.slots:
+        return False
+    return len(np.unique(np.stack([slot.index[0] for slot in piece.slots]), axis=1).T) > MANY_KINDS
 
 
 def placeholder(array: np.ndarray) -> Constant:

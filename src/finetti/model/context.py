@@ -140,7 +140,6 @@ class Model:
             ModelError: a dim or labels that the draws cannot hold, or others than the dim has already.
         """
         check_name(dim, what="A dim")
-        check_layout(self.named, [dim])
         if isinstance(labels, (int, np.integer)) and not isinstance(labels, bool):
             self._set_length(dim, *as_shape(labels, what=f"Dim {dim!r}"))
             return
@@ -171,7 +170,7 @@ class Model:
         if isinstance(node, Random):
             node.family.check(node, self.data)
         check_predictors(node.name, node.inputs, self.named, self.data)
-        check_layout({**self.named, node.name: node}, self.dim_lengths)
+        check_layout(node, [other for other in self.named.values() if _group(other) == _group(node)])
         self.named[node.name] = node
         return node
 
@@ -179,9 +178,7 @@ class Model:
         """Dims as a tuple, or None where none were given."""
         if dims is None:
             return None
-        names = as_dims(dims, what=str(name))
-        check_layout(self.named, names, what=str(name))
-        return names
+        return as_dims(dims, what=str(name))
 
     def shape_of_dims(self, what: str, dims: tuple[str | None, ...], implied: Shape | None) -> Shape:
         """The shape that dims stand for; a dim seen for the first time takes its length from `implied`."""
@@ -276,6 +273,13 @@ class Model:
         from finetti.model.show import as_graphviz
 
         return as_graphviz(self)
+
+
+def _group(node: Any) -> str:
+    """The group of the trace that a variable will be kept in."""
+    if isinstance(node, Data):
+        return "constant_data"
+    return "observed_data" if isinstance(node, Random) and node.observed is not None else "posterior"
 
 
 def named_data(name: str, value: Any, *, dims: Dims = None, coords: Mapping[str, Any] | None = None) -> Data:

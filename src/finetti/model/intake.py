@@ -121,28 +121,32 @@ def as_labels(dim: str, labels: Any) -> tuple:
     return found
 
 
-def check_layout(variables: Mapping[str, Any], dims: Iterable[str | None], *, what: str = "The model") -> None:
-    """Refuse a dim that is called like a variable: no dataset can hold both.
+def check_layout(node: Any, others: Iterable[Any]) -> None:
+    """Refuse a variable that no dataset can hold beside those that it will be kept with.
 
     Args:
-        variables: nodes by name, of which those without dims get dims of their own: `theta_dim_0`.
-        dims: names of dims.
-        what: uses the dims.
+        node: a variable with its name and dims.
+        others: those that will be kept in the same group of the trace.
 
     Raises:
-        ModelError: with both.
+        ModelError: a dim that is called like a variable, or like an axis without a name: `theta_dim_0`.
     """
-    for dim in dims:
-        if dim is not None and dim in variables:
-            raise ModelError(
-                f"{what}: {dim!r} names both a variable and a dim; the draws could not hold both. Rename the dim, for "
-                f"example to {dim + '_index'!r}, in `coords` and `dims`."
-            )
-    for name, node in variables.items():
-        own = [f"{name}_dim_{k}" for k in range(node.ndim)]
-        for made_up in own:
-            if made_up in variables:
-                raise ModelError(f"{made_up!r} is what an axis of {name!r} will be called; rename that variable.")
+    together = {each.name: each for each in (*others, node)}
+    for each in together.values():
+        for dim in _axes(each):
+            if dim in together and node.name in (dim, each.name):
+                raise ModelError(
+                    f"{dim!r} names both a variable and a dim of {each.name!r}; the draws could not hold both. Rename "
+                    f"one of them: the dim, for example, to {dim + '_index'!r}, in `coords` and `dims`."
+                    if dim in each.dims
+                    else f"{dim!r} is what an axis of {each.name!r} will be called; rename that variable."
+                )
+
+
+def _axes(node: Any) -> tuple[str, ...]:
+    """What the axes of a variable will be called."""
+    names = node.dims or (None,) * node.ndim
+    return tuple(name or f"{node.name}_dim_{k}" for k, name in enumerate(names))
 
 
 def brief(value: Any) -> str:

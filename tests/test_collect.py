@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 import finetti as pm
-from finetti import fit
+from finetti import collect
 from finetti.density import density_of
 from finetti.engines.drawn import Drawn
 from finetti.geometry.bend import Bend
@@ -49,7 +49,7 @@ def test_each_chain_is_read_in_the_coordinates_it_learned_itself():
     place, x = chosen[model.free[0]].place, np.linspace(-2, 3, 6)
     learned = tuple({**density.arguments, place: np.asarray(np.log(k))} for k in (0.5, 4.0))
     drawn = Drawn(np.stack([x, x])[..., None], {"lp": np.zeros((2, 6))}, arguments=learned)
-    trace = fit.trace_of(model, density, drawn, attrs={}, rng=np.random.default_rng(1))
+    trace = collect.trace_of(model, density, drawn, attrs={}, rng=np.random.default_rng(1))
     expected = np.stack([np.log1p(k * np.exp(x)) / k for k in (0.5, 4.0)])
     np.testing.assert_allclose(trace["posterior"]["tau"], expected, rtol=1e-12)
     np.testing.assert_allclose(trace["posterior"]["double"], 2 * expected, rtol=1e-12)
@@ -57,7 +57,7 @@ def test_each_chain_is_read_in_the_coordinates_it_learned_itself():
 
 def test_every_draw_stands_beside_its_own_log_density(monkeypatch):
     """Chain by chain and draw by draw, over several compiled chunks and batches: a shuffled axis would break a pair."""
-    monkeypatch.setattr(fit, "BATCH_ELEMENTS", 47)
+    monkeypatch.setattr(collect, "BATCH_ELEMENTS", 47)
     with pm.Model() as model:
         mu, tau, share = pm.Normal("mu", 0, 1), pm.HalfNormal("tau", 1), pm.Beta("share", 2, 2)
         pm.Normal("y", mu + share, tau, observed=COUNTS)

@@ -174,6 +174,21 @@ def _():
     pm.Normal("y", a[G], s, observed=Y)
 
 
+@of("a scale for each coefficient", "z")
+def _():
+    lam, x = pm.HalfNormal("lam", 1, shape=12), RNG.normal(size=(15, 12))
+    z = pm.Normal("z", 0, lam, shape=12)
+    pm.Normal("y", x @ z, pm.HalfNormal("s", 3), observed=x[:, 0] * 3 + RNG.normal(size=15))
+
+
+@of("a scale for each coefficient, one by one", "c", *(f"z{j}" for j in range(11)))
+def _():
+    x, mean = RNG.normal(size=(15, 11)), pm.Normal("c", 0, 2)
+    for j in range(11):
+        mean = mean + x[:, j] * pm.Normal(f"z{j}", 0, pm.HalfNormal(f"lam{j}", 1))
+    pm.Normal("y", mean, pm.HalfNormal("s", 3), observed=x[:, 0] * 3 + RNG.normal(size=15))
+
+
 @of("several observed variables", "mu", "a", "b")
 def _():
     t, mu, s = pm.HalfNormal("t", 1), pm.Normal("mu", 0, 3), pm.HalfNormal("s", 1, shape=2)

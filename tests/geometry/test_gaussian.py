@@ -210,7 +210,7 @@ def test_two_latents_one_of_them_flat_integrated_by_brute_force():
 IN_JAX = (
     "eight schools, centred", "classes in schools", "correlated slopes, LKJ, non-centred", "many fixed effects",
     "a scale for each row", "a scale for each latent", "a multivariate normal that is observed", "half of it logistic",
-    "a coefficient to be estimated",
+    "a coefficient to be estimated", "a scale for each coefficient", "a scale for each coefficient, one by one",
 )  # fmt: skip
 
 

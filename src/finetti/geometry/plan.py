@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from html import escape
 
 from finetti.errors import ModelError, unknown_name
 from finetti.geometry.constrain import blocks_of
 from finetti.geometry.coordinates import Coordinates
+from finetti.geometry.cost import too_dear
 from finetti.geometry.gaussian import GaussianBlock
 from finetti.geometry.layout import TooLarge
 from finetti.geometry.marginal import block_of
@@ -120,8 +121,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
             raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")
     reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
     decisions = tuple(_decision(node, members, reasons) for node in model.free)
-    left = sum(piece.size for piece in blocks_of(kept))
-    return Plan(decisions, block, _engines(left, block), {**bends(kept), **found})
+    return Plan(decisions, block, _engines(_size(kept), block), {**bends(kept), **found})
 
 
 def _engines(left: int, block: GaussianBlock | None) -> str:
@@ -151,18 +151,26 @@ def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:
 
 
 def _block(model: Model, excluded: dict[Node, str]) -> tuple[GaussianBlock | None, dict[Node, str]]:
-    """The block, leaving out the largest member as long as the rest touches itself too much."""
+    """The block, leaving out the largest member as long as the rest is too large, or costs more than it saves."""
     while True:
         found = find(model.randoms, model.potentials, model.data, excluded)
         if not found.members or not _worthwhile(found):
             return None, dict(found.refused)
         inside = set(found.members)
+        rest = [n for n in model.free if n not in inside]
         try:
-            rest = [n for n in model.free if n not in inside]
-            return block_of(found, rest, model.data), dict(found.refused)
+            block = block_of(found, rest, model.data)
+            why = too_dear(block, _size(rest), [*model.randoms, *model.potentials.values()], few=BY_PROPOSALS)
         except TooLarge as error:
-            largest = max(found.members, key=lambda m: m.size)
-            excluded = {**excluded, largest: str(error)}
+            why = str(error)
+        if not why:
+            return block, dict(found.refused)
+        excluded = {**excluded, max(found.members, key=lambda m: m.size): why}
+
+
+def _size(free: Sequence[Random]) -> int:
+    """Unconstrained coordinates of some variables."""
+    return sum(piece.size for piece in blocks_of(free))
 
 
 def _worthwhile(found: Found) -> bool:

@@ -13,12 +13,15 @@ from finetti.engines.drawn import Drawn
 from finetti.engines.nuts.chain import ChainLog, Goal, Moved, Runner, live
 from finetti.engines.nuts.program import STEPPERS, Record, compile_program, start_chain
 from finetti.engines.nuts.recentring import learned_blocks, recentre, told
+from finetti.engines.patience import said_if_long
 from finetti.engines.progress import progress
 from finetti.engines.run import run_chains
 from finetti.engines.settings import Settings
 from finetti.engines.start import checked_wishes, other_starts, start_points
 from finetti.engines.threads import threads_for
+from finetti.model.graph import Apply, ancestors
 
+MANY_OPERATIONS = 300  # in a model; beyond, somebody has written a loop
 ROW_NUMBERS = 2**15  # numbers in the buffer of one chunk, about
 
 
@@ -70,9 +73,22 @@ def _compiled(density: Density, settings: Settings) -> Runner:
     rows = int(np.clip(ROW_NUMBERS // max(density.size, 1), 16, 512))
     levels = max(settings.max_treedepth, 10)
     stepper = STEPPERS[settings.step]
-    program = compile_program(log_density, arguments, density.size, rows=rows, levels=levels, stepper=stepper)
+    with said_if_long(_of_compilation(density)):
+        program = compile_program(log_density, arguments, density.size, rows=rows, levels=levels, stepper=stepper)
     recentring = _recentring(density) if learned_blocks(density) else None
     return Runner(program, arguments, settings, rows, recentring, density.name_of)
+
+
+def _of_compilation(density: Density) -> str:
+    """What a long compilation is about."""
+    operations = sum(isinstance(node, Apply) for node in ancestors([*density.randoms, *density.potentials.values()]))
+    out = f", with {len(density.gaussian.members)} variables integrated out" if density.gaussian else ""
+    words = [f"Still compiling the sampler: the model is {operations:,} operations on {density.size:,} unknowns{out}."]
+    if operations > MANY_OPERATIONS:
+        words.append("A loop in Python is unrolled; written with `jax.lax.scan` inside `wrap` it compiles at once.")
+    if density.gaussian:
+        words.append('With geometry="as_written" nothing is integrated out, which may compile sooner.')
+    return " ".join([*words, "The next run of this model need not compile again."])
 
 
 def _recentring(density: Density) -> Callable[..., Moved]:

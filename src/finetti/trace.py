@@ -110,7 +110,7 @@ class Trace(xr.DataTree):
             None for a path; what xarray returns for a store.
 
         Raises:
-            DataError: with `mode="w-"`, something that is there already.
+            DataError: something that is there already: anything with `mode="w-"`, what is no store with any other.
             OSError: the store cannot be written.
         """
         save = super().to_zarr
@@ -120,7 +120,8 @@ class Trace(xr.DataTree):
         if mode == "w-" and target.exists():
             raise DataError(f'There is already something at {target}; mode="w" replaces it, another path keeps it.')
         append = mode not in ("w", "w-")
-        zarr.write(target, lambda path: save(path, mode=mode, **options), append=append)
+        order = {name: [*map(str, group.data_vars)] for name, group in self.children.items()}
+        zarr.write(target, lambda path: save(path, mode=mode, **options), append=append, order=order)
         return None
 
     def get_values(
@@ -284,9 +285,16 @@ def load(path: str | Path) -> Trace:
         raise DataError(f"{path} could not be read as a saved trace: {error}") from error
     if len(nodes) < 2:
         raise DataError(f"{path} holds no groups such as 'posterior', so it is not a saved trace.")
+    order = zarr.order_of(nodes["/"].attrs) if "/" in nodes else {}
+    nodes = {name: _in_order(node, order.get(name.strip("/"), [])) for name, node in nodes.items()}
     for node in nodes.values():
         node.attrs = zarr.without_seal({str(key): python(value) for key, value in node.attrs.items()})
     return Trace.from_dict(nodes)
+
+
+def _in_order(dataset: xr.Dataset, names: Sequence[str]) -> xr.Dataset:
+    """The variables as they were written, where that is known of all of them."""
+    return dataset[list(names)] if sorted(names) == sorted(map(str, dataset.data_vars)) else dataset
 
 
 def _chain_positions(array: xr.DataArray, chains: int | Sequence[int] | None) -> list[int]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 import xarray as xr
 
 from finetti.errors import DataError
-from finetti.trace import Trace, load
+from finetti.trace import Trace, build_trace, load
 
 KINDS = ("nc", "zarr")
 SAVE = {"nc": "trace.to_netcdf(target)", "zarr": "trace.to_zarr(target, mode='w')"}
@@ -107,8 +108,35 @@ def test_groups_are_added(trace, tmp_path, kind):
 
 
 def test_no_such_folder_is_an_error_of_the_system(trace, tmp_path):
-    with pytest.raises(OSError, match="nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"no such folder to save to: '.*nowhere'$"):
         trace.to_netcdf(tmp_path / "nowhere" / "fit.nc")
+
+
+def test_what_is_no_trace_is_never_replaced(trace, tmp_path):
+    """A folder in the way is somebody's work."""
+    (tmp_path / "work").mkdir()
+    (tmp_path / "work" / "thesis.tex").write_text("x")
+    (tmp_path / "notes").write_text("x")
+    for save in (trace.to_netcdf, trace.to_zarr, lambda path: trace.to_zarr(path, mode="w")):
+        with pytest.raises(DataError, match="Nothing was written|already something at"):
+            save(tmp_path / "work")
+    with pytest.raises(DataError, match=r"notes.*Nothing was written"):
+        trace.to_zarr(tmp_path / "notes", mode="w")
+    assert (tmp_path / "work" / "thesis.tex").read_text() == (tmp_path / "notes").read_text() == "x"
+
+
+def test_variables_keep_their_order(tmp_path):
+    names = ["tau", "mu", "zeta", "alpha"]
+    trace = build_trace(groups={"posterior": {name: np.zeros((1, 4)) for name in names}})
+    for kind in KINDS:
+        save(trace, tmp_path / f"fit.{kind}")
+        assert load(tmp_path / f"fit.{kind}").varnames == names
+
+
+def test_a_store_is_saved_without_a_warning_of_others(trace, tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        trace.to_zarr(tmp_path / "fit.zarr")
 
 
 def test_a_trace_as_bytes_and_into_an_open_file(trace, tmp_path):

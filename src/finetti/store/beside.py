@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOENT
 from pathlib import Path
 from uuid import uuid4
 
@@ -27,6 +28,8 @@ def beside(target: Path, *, copied: bool = False) -> Iterator[Path]:
     Yields:
         The path, with nothing at it, or with the copy.
     """
+    if not target.parent.is_dir():
+        raise FileNotFoundError(ENOENT, "There is no such folder to save to", str(target.parent))
     part = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
     try:
         if copied and target.exists():

@@ -29,8 +29,11 @@ def write(target: Path, save: Callable[[Any], Any], *, append: bool, by_path: bo
         by_path: whether `save` can only write to a path.
 
     Raises:
+        DataError: a folder is in the way.
         OSError: the file cannot be written.
     """
+    if target.is_dir():
+        raise DataError(f"{target} is a folder; a netCDF file needs another name. Nothing was written.")
     with beside(target, copied=append) as part:
         if append and part.exists():
             _unseal(part)

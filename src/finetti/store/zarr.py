@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import warnings
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -18,7 +19,7 @@ from finetti.errors import DataError
 from finetti.store.beside import beside
 from finetti.store.limits import Claims
 
-ROOT, PARTS, OWN = "zarr.json", "finetti_parts", "finetti_digest"
+ROOT, PARTS, OWN, ORDER = "zarr.json", "finetti_parts", "finetti_digest", "finetti_order"
 FILES = 200_000
 CODECS = frozenset({
     "bytes", "zstd", "gzip", "zlib", "blosc", "lz4", "bz2", "lzma", "crc32c", "crc32", "transpose", "shuffle", "delta",
@@ -27,20 +28,33 @@ CODECS = frozenset({
 _FORMER = (".zgroup", ".zattrs", ".zarray", ".zmetadata")  # of the format's second version
 
 
-def write(target: Path, save: Callable[[Path], Any], *, append: bool) -> None:
-    """Write a Zarr store in place of what is there; whatever fails, that stays as it is.
+def write(
+    target: Path, save: Callable[[Path], Any], *, append: bool, order: Mapping[str, Sequence[str]]
+) -> None:
+    """Write a Zarr store in place of the one that is there; whatever fails, that stays as it is.
 
     Args:
         target: the folder.
         save: writes to the folder it is given.
         append: whether to add to what is there.
+        order: variables by group, for a store has no order of its own.
 
     Raises:
+        DataError: something else is there, which would be lost.
         OSError: the store cannot be written.
     """
-    with beside(target, copied=append) as part:
+    if target.exists() and not _is_store(target):
+        raise DataError(f"{target} is no Zarr store but something else, which would be lost. Nothing was written.")
+    with beside(target, copied=append) as part, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Consolidated metadata")  # which older programs look for, and newer ignore
+        warnings.filterwarnings("ignore", ".*does not have a Zarr V3 specification")  # labels, as zarr itself has them
         save(part)
-        _seal(part)
+        _seal(part, order)
+
+
+def _is_store(path: Path) -> bool:
+    """Whether a path is a Zarr store, or an empty folder."""
+    return path.is_dir() and ((path / ROOT).exists() or (path / ".zgroup").exists() or not any(path.iterdir()))
 
 
 def check(path: Path) -> None:
@@ -65,7 +79,13 @@ def check(path: Path) -> None:
 
 def without_seal(attrs: dict[str, Any]) -> dict[str, Any]:
     """The attributes a user gave, without the digests."""
-    return {name: value for name, value in attrs.items() if name not in (PARTS, OWN)}
+    return {name: value for name, value in attrs.items() if name not in (PARTS, OWN, ORDER)}
+
+
+def order_of(attrs: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Variables by group as they were saved; empty where that was not noted."""
+    noted = attrs.get(ORDER)
+    return dict(noted) if isinstance(noted, Mapping) else {}
 
 
 Parts = dict[str, tuple[int, Callable[[], bytes]]]  # name -> size, and how to read it
@@ -136,13 +156,15 @@ def _item_size(node: dict[str, Any]) -> int:
         return 8
 
 
-def _seal(folder: Path) -> None:
+def _seal(folder: Path, order: Mapping[str, Sequence[str]]) -> None:
     """Note the digest of every part in the root's metadata, and there also that of the metadata itself."""
     root = folder / ROOT
     if not root.exists():
         return  # the format's second version has no place that other programs would not show
     node = json.loads(root.read_bytes())
-    attrs = without_seal(node.get("attributes", {}))
+    before = node.get("attributes", {})
+    attrs = without_seal(before)
+    attrs[ORDER] = order_of(before) | {group: [*names] for group, names in order.items()}
     attrs[PARTS] = {name: _digest(file.read_bytes()) for name, file in sorted(_files(folder)) if name != ROOT}
     node["attributes"] = attrs
     attrs[OWN] = _digest_of_root(node)

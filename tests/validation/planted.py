@@ -227,7 +227,7 @@ FAULTS = {
     ),
     "search: one climb": Fault(
         "engines/search.py", "found = modes_from(evaluate, points[apart]) if apart else []", "found = []",
-        ("tests/engines/test_search.py",),
+        ("tests/engines/test_quadrature.py",),
     ),
     "starts: the first, whatever its gradient": Fault(
         "engines/nuts/chain.py", "        if least < ASTRONOMICAL:\n            break", "        break",

@@ -97,6 +97,15 @@ def test_warnings_as_errors_lose_no_draws():
     assert trace["x"].shape == (200,)
 
 
+def test_settings_of_numpy_end_no_run():
+    """A user who has floating point raise; starts and grids look at points that overflow."""
+    with np.errstate(all="raise"), pm.Model():
+        x = pm.Normal("x", 0, 1e150, shape=2)
+        pm.Poisson("y", pm.math.exp(x / 1e150), observed=[1, 0])
+        trace = pm.sample(50, tune=200, **QUIET)
+    assert np.isfinite(trace["x"]).all()
+
+
 def test_more_draws_than_memory_are_refused_before_the_first():
     with pm.Model():
         pm.Normal("x", 0, 1, shape=1000)

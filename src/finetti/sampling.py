@@ -117,12 +117,13 @@ def sample(
     rewritten = not isinstance(geometry, str) or geometry != AS_WRITTEN
     options: dict[str, Any] = {"cores": cores, "progressbar": progressbar, "initvals": starts}
     keep_freed_memory()
-    drawn = _draw(density, settings, seeds, rng, rewritten=rewritten, step=step, **options)
-    if drawn is None:
-        options["initvals"] = near_the_data(density, starts, chains, rng)
-        planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
-        settings = replace(settings, step=_stepper(step, AS_WRITTEN))
-        drawn = _by_nuts(density, settings, seeds, **options)
+    with np.errstate(all="ignore"):  # a point too far out is no event; what comes of it is judged
+        drawn = _draw(density, settings, seeds, rng, rewritten=rewritten, step=step, **options)
+        if drawn is None:
+            options["initvals"] = near_the_data(density, starts, chains, rng)
+            planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
+            settings = replace(settings, step=_stepper(step, AS_WRITTEN))
+            drawn = _by_nuts(density, settings, seeds, **options)
     facts = _facts(settings, seed, geometry) | dict(drawn.facts)
     trace = _trace(model, density, planned, drawn, facts, rng, threads_for(chains, cores))
     _warn(trace)

@@ -121,10 +121,10 @@ def _start(density: Density, rng: np.random.Generator, fixed: dict[Node, np.ndar
             best = flat, value
         if best is not None and best[1] >= least:
             return best
-    found = best or (_searched(density, rng, center, free) if free.any() else None)
-    if found is None:
+    found = _searched(density, rng, center, free) if free.any() else None
+    if best is None and found is None:
         raise NoStart(_explain(density, flat))
-    return found
+    return max((start for start in (best, found) if start is not None), key=lambda start: start[1])
 
 
 def _value(density: Density, flat: np.ndarray) -> float:

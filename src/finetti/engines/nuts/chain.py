@@ -19,8 +19,9 @@ from finetti.engines.settings import Settings
 from finetti.errors import SamplingError
 
 FIRST_STEP = 0.1
-MAX_SEARCH = 100
+MAX_SEARCH = 400
 SHALLOW_DEPTH, MAX_DEPTH = 4, 20  # doublings: of shallow stretches, and no bound of their own
+FLOATS = 16.0  # in a step, at least
 NAMED = 5  # coordinates in a message
 ASTRONOMICAL = 1e12  # slopes from which another start is tried
 BREATH = 0.05  # seconds between two moments at which a chain can be shown or stopped
@@ -214,7 +215,7 @@ def _warm(run: Runner, chain, metric, stretch: Stretch, windows: Windows, log: C
     while left:
         chunk = run(chain, metric, stretch.mode, min(left, run.rows), depth)
         n = int(chunk.filled)
-        chain, left = chunk.chain, left - n
+        chain, left = _moving(chunk.chain, metric), left - n
         log.note_warmup(chunk)
         if stretch.learn:
             windows.add(chunk.rows.position[:n].copy(), chunk.rows.gradient[:n].copy())
@@ -224,6 +225,15 @@ def _warm(run: Runner, chain, metric, stretch: Stretch, windows: Windows, log: C
     if stretch.forget:
         windows.forget()
     return chain, metric
+
+
+def _moving(chain: Chain, metric: Metric) -> Chain:
+    """The chain with steps that floats can tell apart: shorter ones move nothing, and no adaptation ends that."""
+    scale = np.asarray(metric.scale)
+    steepest = np.argmax(np.abs(chain.point.gradient) * scale)  # the coordinate for whose sake steps are short
+    distance = float(np.abs(chain.point.position[steepest]) / scale[steepest])
+    least = np.log(FLOATS * np.finfo(float).eps * distance) if distance > 0 else -np.inf
+    return chain if chain.step.log_step >= least else chain._replace(step=step_size.start(np, np.asarray(least)))
 
 
 def _recentred(run: Runner, chain: Chain, metric: Metric, windows: Windows, log: ChainLog):

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-_SMALLEST, _LARGEST = 1e-20, 1e20  # variances beyond these say that something else is wrong
+_SMALLEST, _LARGEST = 1e-250, 1e250  # variances beyond these say that something else is wrong
+RESOLVED = 100.0  # floats in a standard deviation, at least
 MAX_RANK = 12
 MIN_DRAWS = 30  # of a window, and 3/2 times the dimension, before directions are looked for
 RIDGE = 1e-5  # relative variance in directions nothing was seen of
@@ -50,7 +51,7 @@ def from_gradient(position: np.ndarray, gradient: np.ndarray) -> Diagonal:
     """A first guess from one gradient: inverse mass 1/|gradient| (nutpie's start)."""
     size = np.abs(gradient)
     variance = np.divide(1.0, size, out=np.ones_like(size), where=size > 0)
-    return Diagonal(np.sqrt(np.clip(variance, _SMALLEST, _LARGEST)), np.array(position), UNTRUSTED)
+    return Diagonal(_scale(variance, position), np.array(position), UNTRUSTED)
 
 
 def from_window(draws: np.ndarray, gradients: np.ndarray, fallback: Diagonal) -> Diagonal:
@@ -66,11 +67,24 @@ def from_window(draws: np.ndarray, gradients: np.ndarray, fallback: Diagonal) ->
     Returns:
         The metric (Seyboldt, Carlson, Carpenter 2026, arXiv 2603.18845, on the Fisher-divergence diagonal).
     """
-    spread, steepness = draws.var(axis=0), gradients.var(axis=0)
+    spread, steepness = _spread(draws), _spread(gradients)
     usable = (spread > 0) & (steepness > 0) & np.isfinite(spread) & np.isfinite(steepness)
     ratio = np.divide(spread, steepness, out=np.ones_like(spread), where=usable)
-    variance = np.clip(np.where(usable, np.sqrt(ratio), np.asarray(fallback.scale) ** 2), _SMALLEST, _LARGEST)
-    return _judged(fallback._replace(scale=np.sqrt(variance)), draws, gradients)
+    variance = np.where(usable, ratio, np.asarray(fallback.scale) ** 2)
+    return _judged(fallback._replace(scale=_scale(variance, draws.mean(axis=0))), draws, gradients)
+
+
+def _scale(variance: np.ndarray, around: np.ndarray) -> np.ndarray:
+    """Standard deviations, of which none is so small that floats around there could not tell draws apart."""
+    least = np.maximum(np.sqrt(_SMALLEST), RESOLVED * np.finfo(float).eps * np.abs(around))
+    return np.clip(np.sqrt(variance), least, np.sqrt(_LARGEST))
+
+
+def _spread(values: np.ndarray) -> np.ndarray:
+    """(unconstrained,) standard deviations over draws, also of numbers whose squares no float holds."""
+    size = np.abs(values).max(axis=0)
+    size = np.where((size > 0) & np.isfinite(size), size, 1.0)
+    return (values / size).std(axis=0) * size
 
 
 def _judged(metric: Any, draws: np.ndarray, gradients: np.ndarray) -> Any:

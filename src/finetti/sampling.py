@@ -68,8 +68,8 @@ def sample(
         random_seed: an int or ints, noted in the trace; or a NumPy `Generator`, from which some are drawn, so that
             the next call with it draws others; by default from the system.
         progressbar: show one, where there is a terminal or notebook.
-        initvals: start values by variable name, for all chains, or one such mapping for each chain. Draws
-            without a chain need none.
+        initvals: start values by variable name, for all chains, or one such mapping for each chain; they come before
+            a variable's own `initval=`. Draws without a chain need none.
         max_treedepth: doublings of a trajectory at most, from 1 to 20.
         step: how NUTS gets from one point of a trajectory to the next. "split": along the Gaussian that warmup has
             learned, exactly, with kicks by what the posterior has besides; long steps where it is all but Gaussian.

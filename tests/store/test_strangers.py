@@ -84,6 +84,34 @@ def test_a_filter_of_somebody_elses(trace, tmp_path, refused):
     assert "filter 32008" in refused(damaged(trace, tmp_path, change))
 
 
+def test_many_texts_that_share_a_long_one(trace, tmp_path, refused, monkeypatch):
+    """A crafted file can have them share it: then each takes sixteen bytes there, and all of it in memory."""
+    monkeypatch.setattr(limits, "memory_of_machine", lambda: 2**22)
+
+    def change(file):
+        long = "x" * 2**16
+        space, kind = h5py.h5s.create_simple((200,)), h5py.h5t.py_create(h5py.string_dtype(), logical=True)
+        made = h5py.h5d.create(file["posterior"].id, b"x", kind, space)
+        h5py.Dataset(made)[:] = [long] * 200
+
+    assert "claims" in refused(damaged(trace, tmp_path, change))
+
+
+def test_lists_and_references(trace, tmp_path, refused):
+    def lists(file):
+        file["posterior"].create_dataset("x", (3,), h5py.vlen_dtype(np.float64))
+
+    assert "lists or references" in refused(damaged(trace, tmp_path, lists))
+
+
+def test_texts_of_any_length_are_read(tmp_path):
+    """As xarray writes labels of Python strings."""
+    labels = np.array(["a", "bb", "ccc"], object)
+    posterior = xr.Dataset({"x": (("chain", "draw", "g"), np.zeros((1, 4, 3)))}, coords={"g": labels})
+    xr.DataTree.from_dict({"/posterior": posterior}).to_netcdf(tmp_path / "fit.nc", engine="h5netcdf")
+    assert load(tmp_path / "fit.nc")["posterior"]["g"].values.tolist() == ["a", "bb", "ccc"]
+
+
 def test_pipes_sockets_and_devices(tmp_path, refused):
     os.mkfifo(tmp_path / "pipe.nc")
     assert "pipe" in refused(tmp_path / "pipe.nc")

@@ -125,6 +125,27 @@ def test_what_is_no_trace_is_never_replaced(trace, tmp_path):
     assert (tmp_path / "work" / "thesis.tex").read_text() == (tmp_path / "notes").read_text() == "x"
 
 
+def test_a_link_is_followed_and_keeps_leading_there(trace, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "fit.nc").symlink_to(tmp_path / "elsewhere" / "real.nc")
+    trace.to_netcdf(tmp_path / "fit.nc")
+    assert (tmp_path / "fit.nc").is_symlink() and load(tmp_path / "elsewhere" / "real.nc").identical(trace)
+
+
+def test_pipes_and_devices_are_not_replaced(trace, tmp_path):
+    os.mkfifo(tmp_path / "pipe.nc")
+    with pytest.raises(OSError, match=r"no place for a saved trace.*pipe\.nc"):
+        trace.to_netcdf(tmp_path / "pipe.nc")
+    assert (tmp_path / "pipe.nc").is_fifo()
+
+
+def test_the_mode_of_a_file_stays(trace, tmp_path):
+    trace.to_netcdf(tmp_path / "fit.nc")
+    (tmp_path / "fit.nc").chmod(0o640)
+    trace.to_netcdf(tmp_path / "fit.nc")
+    assert (tmp_path / "fit.nc").stat().st_mode & 0o777 == 0o640
+
+
 def test_variables_keep_their_order(tmp_path):
     names = ["tau", "mu", "zeta", "alpha"]
     trace = build_trace(groups={"posterior": {name: np.zeros((1, 4)) for name in names}})

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from errno import ENOENT
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,23 +22,38 @@ def beside(target: Path, *, copied: bool = False) -> Iterator[Path]:
     something named `.<target>.<random>.part` may be left.
 
     Args:
-        target: a file, or a folder.
+        target: a file, or a folder; through a link, what that leads to.
         copied: whether to begin with a copy of what is there.
 
     Yields:
         The path, with nothing at it, or with the copy.
+
+    Raises:
+        OSError: no such folder, or something in the way that must not be replaced.
     """
-    if not target.parent.is_dir():
-        raise FileNotFoundError(ENOENT, "There is no such folder to save to", str(target.parent))
+    target = Path(os.path.realpath(target))  # through links: what they lead to is replaced, not they
+    _check_target(target)
     part = target.with_name(f".{target.name}.{uuid4().hex[:8]}.part")
     try:
         if copied and target.exists():
             (shutil.copytree if target.is_dir() else shutil.copy2)(target, part)
         yield part
+        if target.is_file():
+            shutil.copymode(target, part)
         _put(part, target)
     except BaseException:
         _remove(part)
         raise
+
+
+def _check_target(target: Path) -> None:
+    """Refuse what renaming would replace although writing to it would fail, or do something else."""
+    if not target.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, "There is no such folder to save to", str(target.parent))
+    if target.exists() and not (target.is_file() or target.is_dir()):
+        raise OSError(errno.EINVAL, "A pipe, a socket or a device is no place for a saved trace", str(target))
+    if target.exists() and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, "It is there and must not be written", str(target))
 
 
 def _put(part: Path, target: Path) -> None:

@@ -10,12 +10,13 @@ from typing import Any, BinaryIO
 
 from finetti.errors import DataError
 from finetti.store.beside import beside
-from finetti.store.limits import Claims
+from finetti.store.limits import SMALL, Claims
 from finetti.store.sink import Sink
 
 SEAL = b"finetti sha-256:"  # followed by the digest of all that comes before; HDF5 does not read on so far
 SEALED = len(SEAL) + hashlib.sha256().digest_size
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 4: "szip", 5: "n-bit", 6: "scale-offset", 32000: "lzf"}
+TEXTS = 100_000  # of any length in one array; draws are none
 _BLOCK = 2**20
 
 
@@ -133,6 +134,8 @@ def _look_through(group: Any, claims: Claims, depth: int) -> None:
 
 
 def _look_at(array: Any, where: str, claims: Claims) -> None:
+    import h5py
+
     properties = array.id.get_create_plist()
     if properties.get_external_count():
         claims.refuse(f"{where!r} lies in another file, {properties.get_external(0)[0].decode(errors='replace')!r}")
@@ -142,4 +145,22 @@ def _look_at(array: Any, where: str, claims: Claims) -> None:
         number = properties.get_filter(k)[0]
         if number not in FILTERS:
             claims.refuse(f"{where!r} needs the filter {number}, which is none of {', '.join(FILTERS.values())}")
-    claims.array(where, array.size * array.dtype.itemsize if array.shape is not None else 0)
+    if array.shape is None:
+        return
+    claims.array(where, array.size * array.dtype.itemsize)
+    if h5py.check_string_dtype(array.dtype) is not None and array.dtype.kind == "O":
+        _add_up_texts(array, where, claims)
+    elif array.dtype.kind == "O":
+        claims.refuse(f"{where!r} holds lists or references, which no trace does")
+
+
+def _add_up_texts(array: Any, where: str, claims: Claims) -> None:
+    """Texts of any length, a few at a time: many can share one long one, so that their number says nothing."""
+    if array.size > TEXTS:
+        claims.refuse(f"{where!r} holds {array.size:,} texts; {TEXTS:,} is the most")
+    if not array.shape:
+        return claims.array(where, len(array[()]))
+    step = max(1, SMALL // (claims.stored * max(1, array.size // len(array))))
+    for k in range(0, len(array), step):
+        claims.array(where, sum(map(len, array[k : k + step].ravel())))
+    return None

@@ -17,7 +17,7 @@ import numpy as np
 
 from finetti.errors import DataError
 from finetti.store.beside import beside
-from finetti.store.limits import Claims
+from finetti.store.limits import SMALL, Claims
 
 ROOT, PARTS, OWN, ORDER = "zarr.json", "finetti_parts", "finetti_digest", "finetti_order"
 FILES = 200_000
@@ -72,6 +72,8 @@ def check(path: Path) -> None:
         claims.refuse(f"it has {len(parts):,} parts")
     for name in sorted(parts):
         if name.rsplit("/", 1)[-1] in (ROOT, *_FORMER):
+            if parts[name][0] > SMALL:
+                claims.refuse(f"the metadata {name!r} are {parts[name][0]:,} bytes long")
             _look_at(name, _json(path, name, parts[name][1]()), claims)
     if ROOT in parts:
         _check_seal(path, parts)

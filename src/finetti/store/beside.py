@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-TRIES, PAUSE = 20, 0.05  # seconds
+LOOKS, STAYS, PAUSE = 200, 6, 0.05  # looks at most, how many in a row find it away, and seconds between
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def beside(target: Path, *, copied: bool = False) -> Iterator[Path]:
             shutil.copymode(target, part)
         _put(part, target)
     except BaseException:
-        _remove(part)
+        _remove_for_good(part)
         raise
 
 
@@ -72,12 +72,19 @@ def _put(part: Path, target: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove it; a folder several times, for threads that write to it may not have noticed the end yet."""
-    if not path.is_dir() or path.is_symlink():
-        path.unlink(missing_ok=True)
-        return
-    for _ in range(TRIES):
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
-        if not path.exists():
-            return
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _remove_for_good(path: Path) -> None:
+    """Remove what a failed write has left; a folder until it stays away, for other threads may still be writing."""
+    folder, away = path.is_dir(), 0
+    _remove(path)
+    for _ in range(LOOKS if folder else 0):
         time.sleep(PAUSE)
+        away = 0 if path.exists() else away + 1
+        if away == STAYS:
+            return
+        _remove(path)

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "finetti"
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
-    ("errors", "hints"), ("model", "math"), ("distributions",), ("geometry",), ("density",), ("engines",),
+    ("errors", "hints", "interrupts"), ("model", "math"), ("distributions",), ("geometry",), ("density",), ("engines",),
     ("schema", "store"), ("trace", "collect", "rescue"), ("diagnostics",), ("sampling",), ("plots",), ("demo",),
     ("cli", "__main__"),
 )  # fmt: skip

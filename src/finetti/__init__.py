@@ -95,8 +95,11 @@ else:  # unseen by those tools, which would let it stand for any name, misspelt 
             from finetti.hints import NAMES, missing
 
             raise AttributeError(missing("module 'finetti'", name, NAMES))
+        from finetti.interrupts import held
+
         module, attribute = _ATTRIBUTES[name]
-        value = getattr(import_module(module), attribute)
+        with held():  # what is half imported can't be mended
+            value = getattr(import_module(module), attribute)
         globals()[name] = value
         return value
 

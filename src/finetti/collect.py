@@ -12,6 +12,7 @@ from finetti.density import Density
 from finetti.distributions.bijections import EXP, continuous
 from finetti.engines.drawn import Drawn
 from finetti.geometry.constrain import Block, constrain
+from finetti.interrupts import check
 from finetti.model.context import Model, dims_and_coords
 from finetti.model.evaluate import evaluate
 from finetti.model.graph import Data, Deterministic, Node, ancestors
@@ -95,6 +96,7 @@ def _posterior(
     try:
         with ThreadPoolExecutor(threads) as pool:
             for part in _batches(draws, model, density):
+                check()
                 list(pool.map(fill, range(chains), [part] * chains))
                 done = part.stop
     except KeyboardInterrupt:

@@ -21,6 +21,7 @@ from finetti.engines.threads import threads_for
 from finetti.errors import ModelError, SamplingError
 from finetti.geometry.plan import AS_WRITTEN, Geometry, Plan, plan
 from finetti.hints import OF_SAMPLE, hinted
+from finetti.interrupts import forget, held
 from finetti.model.context import Model
 from finetti.trace import Trace
 
@@ -103,9 +104,19 @@ def sample(
         >>> trace["posterior"]["mu"].shape
         (4, 200)
     """
-    model = _model(model)
-    settings = _checked(draws, tune, chains, cores, target_accept, max_treedepth, _stepper(step, geometry))
-    seed = _seed(random_seed)
+    with held():
+        settings = _checked(draws, tune, chains, cores, target_accept, max_treedepth, _stepper(step, geometry))
+        options: dict[str, Any] = {"cores": cores, "progressbar": progressbar, "initvals": initvals, "step": step}
+        trace = _sampled(_model(model), settings, chains, _seed(random_seed), geometry, **options)
+        forget()  # a Ctrl-C that comes after the last draw
+    return trace
+
+
+def _sampled(
+    model: Model, settings: Settings, chains: int, seed: np.random.SeedSequence, geometry: Geometry, *, step: str,
+    initvals: Any, cores: int | None, progressbar: bool,
+) -> Trace:  # fmt: skip
+    """`sample` of arguments that have been checked."""
     *seeds, seed_of_rest = seed.spawn(chains + 1)
     rng = np.random.default_rng(seed_of_rest)
 

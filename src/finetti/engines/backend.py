@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from finetti.errors import SamplingError
+from finetti.interrupts import held
 
 # Below 0.12 XLA leaves larger loops on the CPU to a slow interpreter of thunks unless told to compile them whole.
 _WHOLE_LOOPS = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=1000000000"
@@ -27,7 +28,8 @@ def load_jax():
             'survive a fork. Start processes with `multiprocessing.get_context("spawn")` (joblib\'s default "loky" '
             "does), or sample in the parent only after the children have been made."
         )
-    jax = _ready_jax()
+    with held():  # half an import can't be repaired
+        jax = _ready_jax()
     _loaded[:] = [os.getpid()]
     return jax
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from finetti.density import Density
+from finetti.interrupts import check
 
 BATCH = 700_000  # numbers that one batch's evaluation holds in its widest arrays, about
 MOST_POINTS = 1024  # of a batch; more save no time
@@ -33,6 +34,7 @@ class Batches:
         return np.concatenate([self._of(batch) for batch in batches])
 
     def _of(self, points: np.ndarray) -> np.ndarray:
+        check()
         with np.errstate(all="ignore"):
             return np.broadcast_to(self.density(points, self.arguments, lead=1), len(points))
 

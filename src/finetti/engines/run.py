@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 
 from finetti.engines.nuts.chain import ChainLog, Goal
+from finetti.interrupts import check
 
 Life = Iterator[ChainLog]
 
@@ -66,6 +67,7 @@ def _work_off(
             if future.result():
                 waiting[number] = lives[number]
         show(logs)
+        check()
 
 
 def _breath(life: Life) -> bool:

@@ -19,6 +19,7 @@ from finetti.engines.run import run_chains
 from finetti.engines.settings import Settings
 from finetti.engines.start import checked_wishes, other_starts, start_points
 from finetti.engines.threads import threads_for
+from finetti.interrupts import held
 from finetti.model.graph import Apply, ancestors
 
 MANY_OPERATIONS = 300  # in a model; beyond, somebody has written a loop
@@ -43,7 +44,8 @@ def draw_by_nuts(
     wishes = checked_wishes(density, initvals, len(seeds))
     keys = [int(seed.generate_state(1, np.uint64)[0]) for seed in seeds]
     began = time.perf_counter()
-    run = _compiled(density, settings)
+    with held():
+        run = _compiled(density, settings)
     compiled = time.perf_counter()
     logs = [ChainLog(number) for number in range(len(seeds))]
     goal = Goal(settings.draws)

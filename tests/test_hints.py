@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import pickle
 import re
 
@@ -15,7 +16,8 @@ from finetti.errors import ArgumentError, ModelError
 
 TABLES = {
     "NAMES": hints.NAMES, "IN_MODEL": hints.IN_MODEL, "OF_SAMPLE": hints.OF_SAMPLE,
-    "OF_DISTRIBUTIONS": hints.OF_DISTRIBUTIONS, "IN_MATH": hints.IN_MATH,
+    "OF_DISTRIBUTIONS": hints.OF_DISTRIBUTIONS, "IN_MATH": hints.IN_MATH, "OF_MODELS": hints.OF_MODELS,
+    "IN_VARIABLES": hints.IN_VARIABLES, "OF_SUMMARY": hints.OF_SUMMARY, "OF_PLOTS": hints.OF_PLOTS,
 }  # fmt: skip
 
 
@@ -58,11 +60,42 @@ def test_an_argument_of_a_distribution(name):
         pm.Normal("x", 0, **{name: 1})
 
 
+@pytest.mark.parametrize("name", hints.OF_MODELS)
+def test_an_argument_of_a_model(name):
+    with pytest.raises(ArgumentError, match=f"Model has no argument {name!r}: ."):
+        pm.Model(**{name: 1})
+
+
+@pytest.mark.parametrize("name", hints.IN_VARIABLES)
+def test_a_name_of_a_variable(name):
+    x = model().named["x"]
+    with pytest.raises(AttributeError, match=f"'x' has no attribute {name!r}: ."):
+        getattr(x, name)
+    with pytest.raises(AttributeError, match=f"has no attribute {name!r}: ."):
+        getattr(2 * x, name)
+
+
+@pytest.mark.parametrize("name", hints.OF_SUMMARY)
+def test_an_argument_of_summary(name):
+    with pytest.raises(ArgumentError, match=f"summary has no argument {name!r}: ."):
+        pm.summary(None, **{name: 1})
+
+
+@pytest.mark.parametrize("plot", [pm.plot_forest, pm.plot_pair, pm.plot_trace], ids=lambda plot: plot.__name__)
+@pytest.mark.parametrize("name", hints.OF_PLOTS)
+def test_an_argument_of_a_plot(plot, name):
+    if name not in inspect.signature(plot).parameters:
+        with pytest.raises(ArgumentError, match=f"{plot.__name__} has no argument {name!r}: ."):
+            plot(None, **{name: 1})
+
+
 def test_other_names_are_refused_plainly():
     with pytest.raises(AttributeError, match=r"'finetti' has no attribute 'nonsense'\.$"):
         _ = pm.nonsense
     with pytest.raises(ArgumentError, match="no argument 'nonsense'; it takes draws, tune"):
         pm.sample(model=model(), nonsense=1)
+    with pytest.raises(AttributeError, match=r"'Random' object has no attribute 'nonsense'\.$"):
+        _ = model().named["x"].nonsense
     assert issubclass(ArgumentError, TypeError) and issubclass(ArgumentError, pm.FinettiError)
 
 
@@ -70,7 +103,8 @@ def test_other_names_are_refused_plainly():
 def test_what_to_write_instead_is_there(table):
     """Every name between backticks, by where it would be found."""
     rooms = {"math": pm.math, "np": np, "model": model(), "Model": pm.Model}
-    settings = set(pm.sample.__wrapped__.__code__.co_varnames)
+    called = (pm.sample, pm.summary, pm.plot_forest, pm.plot_pair, pm.plot_trace)
+    settings = {name for function in called for name in inspect.signature(function).parameters}
     parameters = {name for family in _families() for name in family.signature}
     parameters |= {"shape", "dims", "observed", "initval"}
     seen = 0
@@ -82,7 +116,7 @@ def test_what_to_write_instead_is_there(table):
             for name in re.findall(r"\b([a-z_]+)=", code):
                 assert name in settings | parameters | {"axis", "keepdims", "coords", "kind"}, code
             for name in re.findall(r"(?<![\w.])([A-Z]\w+)\b(?!\.)", code):
-                assert hasattr(pm, name) or name in ("True", "False"), code
+                assert hasattr(pm, name) or name in ("True", "False", "None"), code
                 seen += 1
             if re.fullmatch(r"[a-z_]+", code):
                 assert hasattr(pm, code) or code in settings | parameters | {"step", "max_treedepth"}, code
@@ -93,6 +127,8 @@ def test_what_to_write_instead_is_there(table):
 def _families():
     from finetti.distributions.base import REGISTRY
 
+    for name in pm.__all__:  # each is loaded when it is first asked for
+        getattr(pm, name)
     return REGISTRY.values()
 
 

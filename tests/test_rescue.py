@@ -61,7 +61,11 @@ def test_a_deterministic_that_fails_is_named_and_the_others_stay(monkeypatch, ca
     trace = schools()
     assert "Not there: gap" in caplog.text and "MemoryError" in caplog.text
     assert set(trace["posterior"].data_vars) == {"mu", "tau", "theta"}
-    assert trace.attrs["incomplete"] == "MemoryError('too wide')"
+    assert trace.attrs["incomplete"] == caplog.messages[-1]
+    assert trace["posterior"]["theta"].dims == ("chain", "draw", "school") and "no coords" not in caplog.text
+    assert list(trace["posterior"]["school"].values) == ["A", "B", "C"]
+    np.testing.assert_array_equal(trace["observed_data"]["y"], [1, 2, 4])
+    assert "Not there: gap" in str(pm.summary(trace))
 
 
 def test_where_nothing_can_be_computed_the_chains_own_numbers_come_back(monkeypatch, caplog):

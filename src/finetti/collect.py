@@ -39,6 +39,18 @@ def trace_of(
     posterior, done = _posterior(model, density, drawn, rng, threads)
     if done < drawn.flat.shape[1]:
         drawn, attrs = drawn.until(done), {**attrs, "interrupted": True}
+    return tree_of(model, density, drawn, posterior, attrs=attrs)
+
+
+def tree_of(
+    model: Model, density: Density, drawn: Drawn, posterior: Mapping[str, np.ndarray], *, attrs: Mapping[str, Any]
+) -> Trace:
+    """The trace of draws whose variables have been computed.
+
+    Args:
+        model, density, drawn, attrs: see `trace_of`.
+        posterior: unknowns and deterministics (chain, draw, *shape) by name.
+    """
     learned = drawn.arguments or (density.arguments,) * len(drawn.flat)
     transformed = [block for block in density.blocks if block.name != block.node.name]
     groups = {

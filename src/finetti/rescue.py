@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from finetti.collect import values_of
+from finetti.collect import tree_of, values_of
 from finetti.density import Density
 from finetti.engines.drawn import Drawn
 from finetti.geometry.constrain import constrain
@@ -18,29 +19,37 @@ from finetti.schema import SAMPLE_DIMS, storable_attrs
 from finetti.trace import Trace
 
 FLAT = "unconstrained"  # what is left where not even the unknowns can be computed
+MOST_WORDS = 200  # letters of an error's own words
+
+logger = logging.getLogger("finetti")
 
 
 def rescued(
     model: Model, density: Density, drawn: Drawn, *, attrs: Mapping[str, Any], rng: np.random.Generator,
     error: BaseException,
-) -> tuple[Trace, str]:
-    """What is left of a run after an error, and what to say of it.
+) -> Trace:
+    """What is left of a run after an error; its attribute "incomplete" says what is not.
 
-    Variables are computed one by one, without dims and coords; those that fail are left out and named.
+    Variables are computed one by one and those that fail left out. Where even then no tree can be made of them, they
+    come without dims, coords and data.
 
     Args:
         model, density, drawn, attrs, rng: see `trace_of`.
         error: what went wrong.
     """  # fmt: skip
     posterior, missing = _one_by_one(model, density, drawn, rng)
-    nodes = {"/posterior": _plain(posterior), "/sample_stats": _plain(drawn.statistics)}
-    facts = storable_attrs({**attrs, "incomplete": repr(error), "interrupted": isinstance(error, KeyboardInterrupt)})
+    what = repr(error) if len(repr(error)) <= MOST_WORDS else f"{repr(error)[:MOST_WORDS]}..."
     lost = f" Not there: {', '.join(missing)}." if missing else ""
-    words = (
-        f"The draws are here, but something failed after the last of them: {error!r}.{lost} The trace has no coords, "
-        "and no data; save it before you try again."
-    )
-    return Trace.from_dict({"/": xr.Dataset(attrs=facts), **nodes}), words
+    words = f"The draws are here, but something failed after the last of them: {what}.{lost}"
+    attrs = {**attrs, "interrupted": isinstance(error, KeyboardInterrupt)}
+    if FLAT not in posterior:
+        try:
+            return tree_of(model, density, drawn, posterior, attrs={**attrs, "incomplete": words})
+        except (Exception, KeyboardInterrupt):
+            logger.debug("no tree can be made of what is left", exc_info=True)
+    words += " The trace has no coords, and no data; save it before you try again."
+    nodes = {"/posterior": _plain(posterior), "/sample_stats": _plain(drawn.statistics)}
+    return Trace.from_dict({"/": xr.Dataset(attrs=storable_attrs({**attrs, "incomplete": words})), **nodes})
 
 
 def _one_by_one(

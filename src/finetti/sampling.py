@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from finetti.density import Density, density_of
+from finetti.distributions.guards import guarded
 from finetti.engines.drawn import Drawn
 from finetti.engines.exact import draw_exactly
 from finetti.engines.independence.chain import draw_independently
@@ -135,7 +136,7 @@ def _sampled(
             planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
             settings = replace(settings, step=_stepper(step, AS_WRITTEN))
             drawn = _by_nuts(density, settings, seeds, **options)
-    facts = _facts(settings, seed, geometry) | dict(drawn.facts)
+    facts = _facts(settings, seed, geometry) | {"guarded": guarded(density.guards)} | dict(drawn.facts)
     trace = _trace(model, density, planned, drawn, facts, rng, threads_for(chains, cores))
     _warn(trace)
     return trace
@@ -192,9 +193,7 @@ def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, facts, r
         attrs = facts | {"geometry": str(planned.with_engine(str(drawn.facts["sampler"]), drawn.notes))}
         return trace_of(model, density, drawn, attrs=attrs, rng=rng, threads=threads)
     except (Exception, KeyboardInterrupt) as error:
-        trace, words = rescued(model, density, drawn, attrs=attrs, rng=rng, error=error)
-        logger.warning(words)
-        return trace
+        return rescued(model, density, drawn, attrs=attrs, rng=rng, error=error)
 
 
 def _checked(draws, tune, chains, cores, target_accept, max_treedepth, step) -> Settings:
@@ -232,6 +231,8 @@ def _model(model: Any) -> Model:
 
 
 def _seed(random_seed: Any) -> np.random.SeedSequence:
+    if isinstance(random_seed, np.random.SeedSequence):  # the same one again gives the same draws
+        return np.random.SeedSequence(random_seed.entropy, spawn_key=random_seed.spawn_key)
     try:
         if isinstance(random_seed, np.random.Generator):
             random_seed = random_seed.integers(2**63, size=2).tolist()
@@ -240,7 +241,8 @@ def _seed(random_seed: Any) -> np.random.SeedSequence:
         return np.random.SeedSequence(random_seed)
     except (TypeError, ValueError) as error:
         raise SamplingError(
-            f"random_seed must be a whole number, or a list of them, or a NumPy Generator; got {random_seed!r}."
+            "random_seed must be a whole number, 0 or more, or a list of them, or a NumPy Generator or SeedSequence; "
+            f"got {random_seed!r}."
         ) from error
 
 
@@ -254,7 +256,7 @@ def _facts(settings: Settings, seed: np.random.SeedSequence, geometry: Geometry)
         "inference_library_version": finetti.__version__,
         "python_version": ".".join(map(str, sys.version_info[:3])),
         "numpy_version": np.__version__,
-        "random_seed": str(seed.entropy),
+        "random_seed": " ".join(map(str, (seed.entropy, *seed.spawn_key))),
         "draws_requested": settings.draws,
         "geometry_asked": geometry if isinstance(geometry, str) else "by name",
         "compile_time": 0.0,
@@ -270,6 +272,7 @@ def _warn(trace: Trace) -> None:
         verdict = verdict_of(trace)
         line = "" if verdict.ok else verdict.line()
     except Exception as error:
-        line = f"The draws are here, but could not be judged ({error!r}): look at `summary` before you use them."
+        lost = trace.attrs.get("incomplete", "")
+        line = f"The draws are here, but could not be judged ({error!r}): look at `summary` before you use them. {lost}"
     if line:
         logger.warning(line)

@@ -30,6 +30,7 @@ class Kind(StrEnum):
     FEW_DRAWS = "too few draws to judge"
     ENERGY = "low E-BFMI"
     ONE_CHAIN = "one chain alone"
+    INCOMPLETE = "not everything could be computed"
     INTERRUPTED = "interrupted"
     TREE_DEPTH = "trees cut off"
     TOO_SMALL = "values below what floating point holds"

@@ -15,7 +15,7 @@ MIN_E_BFMI = 0.3
 HIGH_ACCEPT, HIGHEST_ACCEPT = 0.95, 0.99
 WITHOUT_CHAIN = ("quadrature", "exact")
 _READERS: dict[str, type] = {
-    **dict.fromkeys(("sampler", "step", "geometry_asked"), str),
+    **dict.fromkeys(("sampler", "step", "geometry_asked", "guarded", "incomplete"), str),
     **dict.fromkeys(("max_treedepth", "tuning_steps", "draws_requested"), int),
     **dict.fromkeys(("search_points", "search_modes", "check_points"), int),
     **dict.fromkeys(("interrupted", "search_bounded"), bool),
@@ -31,11 +31,13 @@ class Asked:
         sampler: the engine that drew: "nuts", "independence", "quadrature", "exact".
         step: "split", "leapfrog" or "walnuts", see `sample`.
         geometry_asked: "auto", "as_written" or "by name".
+        guarded: parameters that may leave their domain, where the density is 0.
         target_accept: mean acceptance rate the step size was tuned to.
         max_treedepth: doublings of a trajectory at most.
         tuning_steps: warmup transitions of each chain.
         draws_requested: draws asked for, of each chain.
         interrupted: whether the run was stopped early.
+        incomplete: what could not be computed after the last draw, and why, in words.
         search_points: points over the prior at which modes were looked for.
         search_modes: modes found.
         search_bounded: whether the points cover the prior; a flat one has no end.
@@ -45,11 +47,13 @@ class Asked:
     sampler: str | None = None
     step: str | None = None
     geometry_asked: str | None = None
+    guarded: str | None = None
     target_accept: float | None = None
     max_treedepth: int | None = None
     tuning_steps: int | None = None
     draws_requested: int | None = None
     interrupted: bool = False
+    incomplete: str | None = None
     search_points: int | None = None
     search_modes: int | None = None
     search_bounded: bool | None = None
@@ -156,7 +160,7 @@ def run_of(statistics: Mapping[str, np.ndarray], *, shape: tuple[int, int], aske
 
 def findings_of_run(run: Run) -> list[Finding]:
     """What the sampler itself reported that calls for action."""
-    found = (_interruption(run), _divergences(run), _energy(run), _tree_depth(run))
+    found = (_loss(run), _interruption(run), _divergences(run), _energy(run), _tree_depth(run))
     return [finding for finding in found if finding]
 
 
@@ -206,6 +210,16 @@ def _draws_made(stats: dict[str, np.ndarray], shape: tuple[int, int]) -> int:
     return made or shape[0] * shape[1]
 
 
+def _loss(run: Run) -> Finding | None:
+    """What could not be computed."""
+    if not run.asked.incomplete:
+        return None
+    return Finding(
+        kind=Kind.INCOMPLETE, severity=Severity.NOTE, value=np.nan, threshold=np.nan, says=run.asked.incomplete,
+        next_steps=(), source="the error itself",
+    )  # fmt: skip
+
+
 def _interruption(run: Run) -> Finding | None:
     """How far an interrupted run came."""
     if not run.asked.interrupted:
@@ -226,7 +240,7 @@ def _divergences(run: Run) -> Finding | None:
         kind=Kind.DIVERGENCES, severity=Severity.DOUBTFUL, value=run.divergences, threshold=0,
         says=f"{run.divergences:,} of {number(run.draws, 'draw')} diverged: the sampler could not follow the "
         "posterior's curvature, and estimates may be biased.",
-        next_steps=(*_by_smaller_steps(run.asked), *_by_geometry(run.asked)),
+        next_steps=(*_by_links(run.asked), *_by_smaller_steps(run.asked), *_by_geometry(run.asked)),
         source="Betancourt (2017), A conceptual introduction to Hamiltonian Monte Carlo, arXiv:1701.02434, section 6.2",
     )  # fmt: skip
 
@@ -246,6 +260,11 @@ def _energy(run: Run) -> Finding | None:
         next_steps=("give priors lighter tails", *_by_geometry(run.asked)),
         source="Betancourt (2016), arXiv:1604.00695, section 3",
     )  # fmt: skip
+
+
+def _by_links(asked: Asked) -> tuple[str, ...]:
+    """Parameters kept in their domain, at whose edge the density drops to 0 and trajectories end."""
+    return (f"keep {asked.guarded} in the domain by a link such as np.exp or math.sigmoid",) if asked.guarded else ()
 
 
 def _by_smaller_steps(asked: Asked) -> tuple[str, ...]:

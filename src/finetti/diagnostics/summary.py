@@ -16,6 +16,7 @@ from finetti.diagnostics.options import CI_PROB, inside, one_of
 from finetti.diagnostics.selection import Names, select
 from finetti.diagnostics.verdict import Verdict, verdict_of
 from finetti.errors import DataError
+from finetti.hints import OF_SUMMARY, hinted
 
 _MOST_DECIMALS = 20
 _AT_THE_DIGITS_OF_THE_MEAN = ("mean", "sd")
@@ -51,6 +52,7 @@ class Summary(pd.DataFrame):
         return verdict.line() if verdict is not None else ""
 
 
+@hinted(OF_SUMMARY)
 def summary(
     trace: xr.DataTree,
     var_names: Names = None,

@@ -35,7 +35,7 @@ from finetti.distributions.special import log_rising
 from finetti.model import build
 from finetti.model.graph import Apply, Node, apply
 
-_POSITIVE_PROBABILITY = interval("above 0 and at most 1", 0, 1, ends="(]")
+_POSITIVE_PROBABILITY = interval("above 0 and at most 1", 0, 1, ends="(]", link="pm.math.sigmoid")
 _LARGEST = 2.0**62  # NumPy draws counts of 64 bits
 
 

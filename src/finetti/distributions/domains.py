@@ -26,6 +26,7 @@ class Domain:
         proven: whether the form of an expression proves that it cannot leave the domain, so that nothing needs to be
             checked in a density.
         shows: whether a density is not finite anyway where the parameter is outside.
+        link: the function that brings any number into it, as a user writes it.
     """
 
     words: str
@@ -33,9 +34,12 @@ class Domain:
     advice: Callable[[np.ndarray], str] = lambda value: ""
     proven: Callable[[Node, Ranges], bool] = lambda node, ranges: False
     shows: bool = False
+    link: str = ""
 
 
-def interval(words: str, low: float, high: float = np.inf, *, ends: str = "()", whole: bool = False) -> Domain:
+def interval(
+    words: str, low: float, high: float = np.inf, *, ends: str = "()", whole: bool = False, link: str = ""
+) -> Domain:
     """The numbers between two, `ends` in the notation of intervals: "[)" includes the lower; infinity is no number."""
     limits = Range(low, high, ends[0] == "[", ends[1] == "]", whole)
 
@@ -44,7 +48,7 @@ def interval(words: str, low: float, high: float = np.inf, *, ends: str = "()", 
         inside = inside & (v <= high if limits.with_high else v < high)
         return inside & (xp.floor(v) == v) if whole else inside
 
-    return Domain(words, admits, proven=_within(limits))
+    return Domain(words, admits, proven=_within(limits), link=link)
 
 
 def _within(limits: Range) -> Callable[[Node, Ranges], bool]:
@@ -129,12 +133,12 @@ def unnamed(node: Node) -> Node:
 
 
 ANY = Domain("a finite number", lambda xp, v: xp.isfinite(v), shows=True)
-POSITIVE_NUMBER = interval("positive and finite", 0)
-PROBABILITY = interval("strictly between 0 and 1", 0, 1)
-CLOSED_PROBABILITY = interval("between 0 and 1", 0, 1, ends="[]")
+POSITIVE_NUMBER = interval("positive and finite", 0, link="np.exp")
+PROBABILITY = interval("strictly between 0 and 1", 0, 1, link="pm.math.sigmoid")
+CLOSED_PROBABILITY = interval("between 0 and 1", 0, 1, ends="[]", link="pm.math.sigmoid")
 COUNT = interval("a whole number, 0 or more", 0, ends="[)", whole=True)
 WHOLE = interval("a whole number", -np.inf, whole=True)
-NOT_NEGATIVE = interval("0 or more, and finite", 0, ends="[)")
+NOT_NEGATIVE = interval("0 or more, and finite", 0, ends="[)", link="np.exp")
 BOUND = Domain("a number, possibly infinite", lambda xp, v: ~xp.isnan(v), shows=True)
 CHOLESKY = Domain(
     "a lower Cholesky factor (zeros above the diagonal, a positive diagonal)", _is_cholesky, proven=_by_form_a_factor

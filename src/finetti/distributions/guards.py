@@ -23,10 +23,12 @@ class Guard:
 
     Args:
         rule: the domain or condition.
-        nodes: what the user gave.
+        names: of the parameters.
+        nodes: what the user gave for them.
     """
 
     rule: Domain | Condition
+    names: tuple[str, ...]
     nodes: tuple[Node, ...]
 
     def with_nodes(self, nodes: Sequence[Node]) -> Guard:
@@ -54,6 +56,16 @@ class Guard:
         held = self.elements(given, xp, lead)
         return held.all(tuple(range(lead, held.ndim)))
 
+    def said_of(self, node: Random) -> str:
+        """That nothing keeps it, what follows, and what would keep it."""
+        whose = f"{node.name!r} ({node.family.__name__})"
+        if isinstance(self.rule, Condition):
+            what, then, link = f"{self.rule.words} for {whose}", "it does not hold", ""
+        else:
+            what, then, link = f"{self.names[0]} of {whose} {self.rule.words}", "it is not", self.rule.link
+        way = f" Inside `{link}(...)` it always is." if link else ""
+        return f"As far as its form shows, nothing keeps {what}; where {then}, the density is 0.{way}"
+
 
 def guards_of(
     parameters: Sequence[Parameter], others: Sequence[Parameter], conditions: Sequence[Condition],
@@ -72,11 +84,11 @@ def guards_of(
     known = {**canonical, **given}
     own = [p for p in parameters if p.name in given or p.domain is CHOLESKY]
     other = [p for p in others if p.name in given]
-    guards = [Guard(p.domain, (known[p.name],)) for p in (*own, *other)]
+    guards = [Guard(p.domain, (p.name,), (known[p.name],)) for p in (*own, *other)]
     names = {p.name for p in own} | {p.name for p in parameters if not p.required} | set(given)
     return (
         *guards,
-        *(Guard(c, tuple(known[n] for n in c.names)) for c in conditions if names.issuperset(c.names)),
+        *(Guard(c, c.names, tuple(known[n] for n in c.names)) for c in conditions if names.issuperset(c.names)),
     )
 
 
@@ -85,3 +97,19 @@ def needed_guards(nodes: Iterable[Random], data: Mapping[Node, Any]) -> dict[Ran
     ranges = Ranges(data)
     found = {node: tuple(guard for guard in node.guards if guard.needed(ranges)) for node in nodes}
     return {node: guards for node, guards in found.items() if guards}
+
+
+def said(guards: Mapping[Random, Sequence[Guard]]) -> tuple[str, ...]:
+    """What nothing keeps in its domain, in words, and what would."""
+    return tuple(guard.said_of(node) for node, needed in guards.items() for guard in _told(needed))
+
+
+def guarded(guards: Mapping[Random, Sequence[Guard]]) -> str:
+    """The parameters that may leave their domain: "mu of 'c', p of 'y'"; "" where there are none."""
+    found = (f"{' and '.join(g.names)} of {node.name!r}" for node, needed in guards.items() for g in _told(needed))
+    return ", ".join(found)
+
+
+def _told(needed: Sequence[Guard]) -> list[Guard]:
+    """Without the factor of a covariance matrix that was given itself."""
+    return [guard for guard in needed if guard.rule is not CHOLESKY or len(needed) == 1]

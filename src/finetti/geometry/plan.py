@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from html import escape
 
+from finetti.distributions.guards import needed_guards, said
 from finetti.errors import ModelError, unknown_name
 from finetti.geometry.constrain import blocks_of
 from finetti.geometry.coordinates import Coordinates
@@ -48,7 +49,7 @@ class Plan:
         block: the linear-Gaussian block, if there is one.
         engine: "exact", "quadrature", "independence" or "nuts"; before sampling, those that will be tried, in order.
         coordinates: of variables that stay in the chain, where they are not the support's own.
-        notes: what the engines had to say afterwards.
+        notes: parameters that may leave their domain, and what the engines had to say afterwards.
     """
 
     decisions: tuple[Decision, ...]
@@ -110,8 +111,10 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
         'integrated out'
     """
     wishes = _wishes(model, geometry)
+    notes = said(needed_guards(model.randoms, model.data))
     if isinstance(geometry, str) and geometry == AS_WRITTEN:
-        return Plan(tuple(Decision(str(n.name), "sampled", "as written") for n in model.free), None, "nuts")
+        decisions = tuple(Decision(str(node.name), "sampled", "as written") for node in model.free)
+        return Plan(decisions, None, "nuts", notes=notes)
     block, refused = _block(model, {n: f"asked for: {wish}" for n, wish in wishes.items()})
     members = set(block.members) if block else set()
     kept = [node for node in model.free if node not in members]
@@ -121,7 +124,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
             raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")
     reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
     decisions = tuple(_decision(node, members, reasons) for node in model.free)
-    return Plan(decisions, block, _engines(_size(kept), block), {**bends(kept), **found})
+    return Plan(decisions, block, _engines(_size(kept), block), {**bends(kept), **found}, notes)
 
 
 def _engines(left: int, block: GaussianBlock | None) -> str:

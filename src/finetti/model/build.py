@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from finetti.errors import ModelError, ShapeError
+from finetti.errors import ArgumentError, ModelError, ShapeError
 from finetti.model.graph import Apply, Node, apply, as_node, label
 from finetti.model.indexing import getitem
 from finetti.model.intake import as_axis, as_shape
@@ -218,6 +218,9 @@ def wrap(function: Callable[..., Any]) -> Callable[..., Apply]:
     Returns:
         The same function, taking variables, numbers or arrays and returning a variable.
 
+    Raises:
+        ArgumentError: for what can't be called. A function that JAX can't follow is a ModelError where it is used.
+
     Example:
         >>> import finetti as pm
         >>> import jax.numpy as jnp
@@ -225,6 +228,9 @@ def wrap(function: Callable[..., Any]) -> Callable[..., Apply]:
         ... def saturating(x, rate):
         ...     return 1 - jnp.exp(-rate * x)
     """
+
+    if not callable(function):
+        raise ArgumentError(f"wrap takes a function written with `jax.numpy`; got {function!r}.")
 
     def on_variables(*arguments: Any) -> Apply:
         return apply("wrapped", *arguments, function=function)

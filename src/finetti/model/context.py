@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import ModelError, ShapeError, unknown_name
-from finetti.hints import IN_MODEL, missing
+from finetti.hints import IN_MODEL, OF_MODELS, hinted, missing
 from finetti.model.checks import (
     check_data_indices,
     check_parts,
@@ -49,6 +49,7 @@ class Model:
         (3,)
     """
 
+    @hinted(OF_MODELS)
     def __init__(self, coords: Mapping[str, Any] | None = None):
         self.coords: dict[str, tuple] = {}
         self.dim_lengths: dict[str, int] = {}

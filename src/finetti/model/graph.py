@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from finetti.errors import DataError, ModelError, ShapeError
+from finetti.errors import DataError, FinettiError, ModelError, ShapeError
+from finetti.hints import IN_VARIABLES, missing
 from finetti.model.operators import Operators
 from finetti.model.ops import OPS, Op
 
@@ -58,6 +59,13 @@ class Node(Operators):
     def with_inputs(self, inputs: tuple[Node, ...]) -> Node:
         """The same node computed from other inputs."""
         return self
+
+    if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            """Only for names that are not there."""
+            who = label(self) if name in IN_VARIABLES else f"{type(self).__name__!r} object"
+            raise AttributeError(missing(who, name, IN_VARIABLES))
 
     def __repr__(self) -> str:
         return f"<{label(self)}, shape {self.shape}>"
@@ -191,7 +199,10 @@ def _numbers_from_objects(array: np.ndarray, what: str) -> np.ndarray:
 
 
 def _advice(array: np.ndarray) -> str:
-    return "Convert it before the model, for example labels to integer codes with `pandas.factorize`."
+    return (
+        "Labels are a dim: `codes, labels = pandas.factorize(column)` before the model, then "
+        "`Model(coords={dim: labels})` and `variable[codes]`."
+    )
 
 
 def as_node(value: Any, *, what: str = "the value") -> Node:
@@ -225,6 +236,8 @@ def apply(name: str, *arguments: Any, **static: Any) -> Apply:
         nodes = tuple(apply("multiply", n, 1.0) for n in nodes)
     try:
         shape, dtype = _elementwise_result(op, nodes) if op.elementwise else _result(op, nodes, static)
+    except FinettiError:
+        raise
     except (ValueError, IndexError) as error:
         raise ShapeError(_misfit(name, nodes, error)) from None
     except TypeError as error:
@@ -271,11 +284,35 @@ def _result(op: Op, nodes: tuple[Node, ...], static: Mapping[str, Any]) -> tuple
 def _traced_result(nodes: tuple[Node, ...], static: Mapping[str, Any]) -> tuple[Shape, np.dtype]:
     import jax
 
-    with jax.enable_x64(True):
-        traced = jax.eval_shape(static["function"], *(jax.ShapeDtypeStruct(n.shape, n.dtype) for n in nodes))
+    function = static["function"]
+    try:
+        with jax.enable_x64(True):
+            traced = jax.eval_shape(function, *(jax.ShapeDtypeStruct(n.shape, n.dtype) for n in nodes))
+    except Exception as error:
+        raise ModelError(_untraceable(function, nodes, error)) from error
     if not hasattr(traced, "shape"):
-        raise ValueError("the wrapped function must return one array")
+        raise ShapeError(f"{_called(function, nodes)} must return one array; it returns {type(traced).__name__}.")
     return tuple(traced.shape), np.dtype(traced.dtype)
+
+
+def _untraceable(function: Any, nodes: tuple[Node, ...], error: Exception) -> str:
+    """What to say of a wrapped function that JAX can't follow."""
+    import jax
+
+    words = next((line.strip().rstrip(".") for line in str(error).splitlines() if line.strip()), "")
+    said = f"{_called(function, nodes)} fails in JAX with {type(error).__name__}: {words}."
+    if isinstance(error, (jax.errors.TracerArrayConversionError, jax.errors.ConcretizationTypeError)):
+        said += (
+            " It is handed values that are not numbers yet. Write it with `jax.numpy` in place of NumPy and SciPy, "
+            "`jnp.where` in place of `if`, and without `float()` and `int()`."
+        )
+    return said
+
+
+def _called(function: Any, nodes: tuple[Node, ...]) -> str:
+    """The call of a wrapped function: `decay(t of shape (3,))`."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return f"The wrapped function {name}({', '.join(f'{label(n)} of shape {n.shape}' for n in nodes)})"
 
 
 def _misfit(name: str, nodes: tuple[Node, ...], error: Exception) -> str:

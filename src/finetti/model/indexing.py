@@ -111,8 +111,8 @@ def check_index(index: Node, x: Node, axis: int, value: np.ndarray | None = None
         odd = int(np.argmax(np.ravel(values) % 1 != 0)) if values.dtype.kind == "f" and values.size else 0
         shown = f"; row {odd} is {np.ravel(values)[odd]}" if values.size else ""
         raise ShapeError(
-            f"{label(x)} is indexed by {label(index)} of type {values.dtype}{shown}; an index must hold integers "
-            "(`.astype(int)`, or `pandas.factorize` for labels)."
+            f"{label(x)} is indexed by {label(index)} of type {values.dtype}{shown}; an index must hold integers. "
+            f"{_how_to_index(values)}"
         )
     length = x.shape[axis]
     bad = (values < 0) | (values >= length)
@@ -131,6 +131,15 @@ def check_index(index: Node, x: Node, axis: int, value: np.ndarray | None = None
             f"{int(values[where_bad])}.{hint}"
         )
     return index
+
+
+def _how_to_index(values: np.ndarray) -> str:
+    if values.dtype.kind in "fb":
+        return "`.astype(int)` makes whole numbers of them." if values.dtype.kind == "f" else ""
+    return (
+        "For labels: `codes, labels = pandas.factorize(column)`, or `.cat.codes` and `.cat.categories` of a "
+        "categorical column, with `coords={dim: labels}`; in any other order the results would be mislabelled."
+    )
 
 
 def index_values(index: Node) -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from finetti.diagnostics.labels import listed
 from finetti.diagnostics.options import CI_PROB, inside, number, switch
 from finetti.errors import DataError
+from finetti.hints import OF_PLOTS, hinted
 from finetti.plots.axes import given_axes, new_axes, say
 from finetti.plots.common import BLUE, GREY, Limit, Scalar, chain_colors, choose
 
@@ -23,6 +24,7 @@ _ROW_INCHES, _MARGIN_INCHES = 0.3, 0.9
 _LIMIT = Limit(300, what="A forest plot", unit="rows", example="['mu', 'theta[0]']")
 
 
+@hinted(OF_PLOTS)
 def plot_forest(
     trace: xr.DataTree,
     var_names: Names = None,

@@ -9,6 +9,7 @@ import numpy as np
 
 from finetti.diagnostics.options import switch
 from finetti.errors import DataError
+from finetti.hints import OF_PLOTS, hinted
 from finetti.plots.axes import given_axes, new_axes, say
 from finetti.plots.common import BLUE, VERMILION, Limit, Scalar, choose, divergent
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _LIMIT = Limit(8, what="A pair plot", unit="scalars", example="['theta[0]', 'log(tau)']")
 
 
+@hinted(OF_PLOTS)
 def plot_pair(
     trace: xr.DataTree,
     var_names: Names = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from finetti.diagnostics.options import one_of, switch
+from finetti.hints import OF_PLOTS, hinted
 from finetti.plots.axes import given_axes, new_axes, say
 from finetti.plots.common import GREY, Limit, Scalar, chain_colors, choose, divergent
 
@@ -23,6 +24,7 @@ _RANK_BINS = 20
 _MOST_STEPS = 100  # integers that spread wider read better as a density
 
 
+@hinted(OF_PLOTS)
 def plot_trace(
     trace: xr.DataTree,
     var_names: Names = None,

@@ -17,7 +17,7 @@ WITHOUT_CHAIN = ("quadrature", "exact")
 _READERS: dict[str, type] = {
     **dict.fromkeys(("sampler", "step", "geometry_asked", "guarded", "incomplete"), str),
     **dict.fromkeys(("max_treedepth", "tuning_steps", "draws_requested"), int),
-    **dict.fromkeys(("search_points", "search_modes", "check_points"), int),
+    **dict.fromkeys(("search_points", "search_finite", "search_modes", "check_points"), int),
     **dict.fromkeys(("interrupted", "search_bounded"), bool),
     "target_accept": float,
 }
@@ -39,6 +39,7 @@ class Asked:
         interrupted: whether the run was stopped early.
         incomplete: what could not be computed after the last draw, and why, in words.
         search_points: points over the prior at which modes were looked for.
+        search_finite: those of them at which the density is finite and not 0.
         search_modes: modes found.
         search_bounded: whether the points cover the prior; a flat one has no end.
         check_points: points, not used for the fit, at which the result was checked.
@@ -55,6 +56,7 @@ class Asked:
     interrupted: bool = False
     incomplete: str | None = None
     search_points: int | None = None
+    search_finite: int | None = None
     search_modes: int | None = None
     search_bounded: bool | None = None
     check_points: int | None = None

@@ -152,8 +152,10 @@ def _search(asked: Asked) -> list[str]:
     clauses = []
     if asked.search_points:
         modes = "" if asked.search_modes is None else f" showed {_modes(asked.search_modes)}"
-        looked = modes or " were searched"
-        clauses.append(f"{asked.search_points:,} points spread over the prior{looked}")
+        looked = modes or f" {'was' if asked.search_points == 1 else 'were'} searched"
+        some = asked.search_finite is not None and asked.search_finite < asked.search_points
+        inside = f"{asked.search_finite:,} with a density above 0 of " if some else ""
+        clauses.append(f"{inside}{number(asked.search_points, 'point')} spread over the prior{looked}")
         far = "" if asked.search_bounded in (None, True) else ", or far off where a prior is flat without end,"
         clauses.append(f"a mode much narrower than their spacing{far} would be missed")
     if asked.check_points:

@@ -31,14 +31,16 @@ class Found(NamedTuple):
     """What a search has found.
 
     Args:
-        points: (point, coordinate) evaluated, and `values` (point,) their log densities, -inf where not finite.
+        points: (point, coordinate) of finite density, and `values` (point,) its logarithms.
         modes: the highest first.
+        tried: points evaluated.
         bounded: whether the prior has an end in every direction, so that it could be searched all over.
     """
 
     points: np.ndarray
     values: np.ndarray
     modes: list[Mode]
+    tried: int
     bounded: bool = True
 
     @property
@@ -48,7 +50,10 @@ class Found(NamedTuple):
 
     def told(self) -> dict[str, int]:
         """For the attributes of a trace."""
-        return {"search_points": len(self.points), "search_modes": self.peaks, "search_bounded": int(self.bounded)}
+        return {
+            "search_points": self.tried, "search_finite": len(self.points), "search_modes": self.peaks,
+            "search_bounded": int(self.bounded),
+        }  # fmt: skip
 
 
 def points_for(width: int, dimensions: int = 1) -> int:
@@ -93,13 +98,13 @@ def modes_among(
     points, values = points[seen], values[seen]
     modes = list(known or [])
     if not len(points):
-        return Found(points, values, modes, bounded)
+        return Found(points, values, modes, len(seen), bounded)
     peaks = _peaks(points, values)
     if not modes:
         modes = modes_from(evaluate, points[peaks[:1]])
     apart = [k for k in peaks if not _joined(evaluate, points[k], values[k], modes)]
     found = modes_from(evaluate, points[apart]) if apart else []
-    return Found(points, values, distinct([*modes, *found]), bounded)
+    return Found(points, values, distinct([*modes, *found]), len(seen), bounded)
 
 
 def _peaks(points: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -248,7 +248,7 @@ def test_ctrl_c_in_the_warmup_stops(monkeypatch):
         ({"target_accept": float("nan")}, "got nan"),
         ({"max_treedepth": 0}, "max_treedepth must be a whole number from 1 to 20; got 0"),
         ({"max_treedepth": 2.5}, "got 2.5"),
-        ({"random_seed": -1}, "random_seed must be a whole number, or a list of them, or a NumPy Generator; got -1"),
+        ({"random_seed": -1}, "random_seed must be a whole number, 0 or more, or a list of them"),
         ({"random_seed": "today"}, "got 'today'"),
         ({"initvals": 3}, "initvals maps names to values"),
         ({"initvals": [{}]}, "1 entries for 2 chains"),
@@ -273,8 +273,20 @@ def test_unknown_arguments_and_no_model():
         pm.sample(10)
     with pm.Model() as model:
         pm.Normal("y", 0, 1, observed=[1.0])
-    with pytest.raises(pm.ModelError, match="no unknown variable"):
+    with pytest.raises(pm.ModelError, match="no unknown variable, for everything in it is observed"):
         pm.sample(10, model=model)
+    with pytest.raises(pm.ModelError, match="no unknown variable, for nothing was written in it"):
+        pm.sample(10, model=pm.Model())
+
+
+def test_a_seed_sequence_gives_the_same_draws_again_and_is_not_used_up():
+    seed = np.random.SeedSequence(5, spawn_key=(2,))
+    first, second = (pm.sample(10, model=schools(), progressbar=False, random_seed=seed)["mu"] for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    other = pm.sample(10, model=schools(), progressbar=False, random_seed=np.random.SeedSequence(5))["mu"]
+    assert seed.n_children_spawned == 0 and not np.array_equal(first, other)
+    whole = pm.sample(10, model=schools(), progressbar=False, random_seed=5)["mu"]
+    np.testing.assert_array_equal(other, whole)
 
 
 def test_no_start_is_explained_by_the_term_that_fails():

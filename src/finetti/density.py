@@ -164,7 +164,8 @@ def density_of(
         ModelError: for a model without an unknown.
     """
     if not model.free:
-        raise ModelError("The model has no unknown variable: everything in it is observed, so nothing can be sampled.")
+        empty = "everything in it is observed" if model.randoms else "nothing was written in it"
+        raise ModelError(f"The model has no unknown variable, for {empty}, so nothing can be sampled.")
     inside = set(gaussian.variables) if gaussian else set()
     randoms = tuple(n for n in model.randoms if n not in inside)
     free = [n for n in model.free if n not in inside]

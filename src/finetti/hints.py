@@ -72,7 +72,6 @@ NAMES: Mapping[str, str] = {
     "Lognormal": "write `LogNormal`",
     "Skewnormal": "write `SkewNormal`",
     "DiracDelta": "write the number itself",
-    "distributions": "each is there by its name, such as `Normal`",
     "HalfStudent": "write `HalfStudentT`",
     "Chisquared": "write `ChiSquared`",
     "invlogit": "write `math.invlogit`",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from arviz_stats.base import array_stats
@@ -78,6 +80,13 @@ def test_divergences_say_how_many_and_what_to_do():
     assert finding.next_steps == (
         "raise target_accept from 0.8 to 0.95", 'if a funnel remains, sample with step="walnuts"',
     )  # fmt: skip
+
+
+def test_divergences_at_the_edge_of_a_domain_call_for_a_link_first():
+    asked = replace(BY_DEFAULT, guarded="mu of 'c'")
+    (finding,) = findings_of_run(run_of({"diverging": flagged(218)}, shape=(4, 5000), asked=asked))
+    assert finding.next_steps[0] == "keep mu of 'c' in the domain by a link such as np.exp or math.sigmoid"
+    assert not findings_of_run(run_of({"diverging": flagged(0)}, shape=(4, 5000), asked=asked))
 
 
 @pytest.mark.parametrize(

@@ -195,8 +195,8 @@ def test_independent_draws_are_not_judged_by_r_hat():
          "4,000 independent draws from a grid; 4,096 points spread over the prior showed one mode; a mode much "
          "narrower than their spacing would be missed."),
         ({"sampler": "quadrature", "search_points": 4096, "search_finite": 1, "search_modes": 1, "search_bounded": 1},
-         "4,000 independent draws from a grid; 1 with a density above 0 of 4,096 points spread over the prior showed one "
-         "mode; a mode much narrower than their spacing would be missed."),
+         "4,000 independent draws from a grid; 1 with a density above 0 of 4,096 points spread over the prior showed "
+         "one mode; a mode much narrower than their spacing would be missed."),
         ({"sampler": "quadrature", "search_points": 4096, "search_modes": 2, "search_bounded": 0, "check_points": 500},
          "4,000 independent draws from a grid; 4,096 points spread over the prior showed 2 modes; a mode much "
          "narrower than their spacing, or far off where a prior is flat without end, would be missed; checked against "

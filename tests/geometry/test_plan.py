@@ -50,6 +50,28 @@ def test_the_plan_in_words_where_a_chain_is_needed():
     assert decisions["mu"] == ("sampled", "'theta' depends on it and cannot be integrated out itself")
 
 
+def test_the_plan_says_what_may_leave_its_domain():
+    with pm.Model() as model:
+        a, s = pm.Normal("a", 3, 1), pm.HalfNormal("s", 1)
+        pm.Poisson("c", a, observed=[3, 4])
+        pm.Binomial("k", n=5, p=a + s, observed=3)
+        pm.Uniform("u", a, 2, observed=1.0)
+        cov = pm.math.stack([pm.math.stack([s, a]), pm.math.stack([a, s])])
+        pm.MvNormal("v", np.zeros(2), cov=cov, observed=[1, 2])
+        pm.Poisson("d", s, observed=2)
+        pm.Poisson("e", np.exp(a), observed=2)
+    what = (
+        "mu of 'c' (Poisson) 0 or more, and finite; where it is not, the density is 0. Inside `np.exp(...)` it always is.",
+        "p of 'k' (Binomial) between 0 and 1; where it is not, the density is 0. Inside `pm.math.sigmoid(...)` it always "
+        "is.",
+        "lower < upper for 'u' (Uniform); where it does not hold, the density is 0.",
+        "cov of 'v' (MvNormal) a symmetric, positive definite matrix; where it is not, the density is 0.",
+    )
+    notes = [f"As far as its form shows, nothing keeps {words}" for words in what]
+    assert list(pm.plan(model).notes) == notes
+    assert list(pm.plan(model, "as_written").notes) == notes
+
+
 def test_the_plan_as_html_escapes_what_it_shows():
     with pm.Model() as model:
         a = pm.Normal("a<b>&", 0, 1)

@@ -11,7 +11,7 @@ import pytest
 import scipy.special as sp
 
 import finetti as pm
-from finetti.errors import ShapeError
+from finetti.errors import ArgumentError, ModelError, ShapeError
 from finetti.model.evaluate import evaluate
 from finetti.model.graph import Data, apply
 from finetti.model.namespace import jax_namespace
@@ -217,5 +217,23 @@ def test_wrap_keeps_the_function_s_name_and_refuses_several_arrays():
         return x, x
 
     assert pm.wrap(pair).__name__ == "pair"
-    with pytest.raises(ShapeError, match="one array"):
+    with pytest.raises(ShapeError, match=r"function pair\('x' of shape \(2,\)\) must return one array"):
         pm.wrap(pair)(Data((2,), np.dtype(float), "x"))
+
+
+@pytest.mark.parametrize(("function", "words"), [
+    (lambda x: np.exp(x), "TracerArrayConversionError.*Write it with `jax.numpy`"),
+    (lambda x: x if x[0] > 0 else -x, "TracerBoolConversionError.*`jnp.where` in place of `if`"),
+    (lambda x: float(x[0]), "ConcretizationTypeError.*without `float"),
+    (lambda x, y: x, "TypeError.*missing 1 required"),
+    (lambda x: x @ jnp.ones(3), r"TypeError.*\(2,\)"),
+    (lambda x: x.nonsense, "AttributeError.*nonsense"),
+])  # fmt: skip
+def test_a_function_that_jax_cannot_follow_is_named_with_what_to_do(function, words):
+    with pytest.raises(ModelError, match=rf"function <lambda>\('x' of shape \(2,\)\) fails in JAX with {words}"):
+        pm.wrap(function)(Data((2,), np.dtype(float), "x"))
+
+
+def test_wrap_takes_a_function():
+    with pytest.raises(ArgumentError, match="wrap takes a function.*got 3"):
+        pm.wrap(3)

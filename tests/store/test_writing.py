@@ -59,10 +59,11 @@ def test_no_room(trace, tmp_path, kind, most):
         try:
             {SAVE[kind]}
         except OSError as error:
-            print("OSError", error.errno, trace["mu"].shape)
+            print("OSError", error.errno, trace["mu"].shape, error)
     """, target)  # fmt: skip
     assert done.returncode == 0 and done.stdout.split()[:2] == ["OSError", "27"], done.stderr
-    assert "(800000,)" in done.stdout
+    assert "(800000,)" in done.stdout and "what was there before is whole" in done.stdout
+    assert str(target) in done.stdout
     assert load(target).identical(trace)
     assert not left_over(tmp_path)
 

@@ -16,6 +16,8 @@ def checked_start(node: Random, initval: Any) -> np.ndarray:
     what = f"initval of {node.name!r} ({node.family.__name__})"
     if node.observed is not None:
         raise ModelError(f"{what}: it has data, so it is not sampled and needs no start.")
+    if isinstance(initval, str):
+        raise ModelError(f"{what}: chains start from the prior already; leave {initval!r} out, or give numbers.")
     value = as_array(initval, what=what).astype(float)
     if value.shape != node.shape:
         raise ShapeError(f"{what} has shape {value.shape}; the variable has shape {node.shape}.")

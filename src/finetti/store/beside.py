@@ -41,6 +41,9 @@ def beside(target: Path, *, copied: bool = False) -> Iterator[Path]:
         if target.is_file():
             shutil.copymode(target, part)
         _put(part, target)
+    except OSError as error:
+        _remove_for_good(part)
+        raise _told(error, target) from error
     except BaseException:
         _remove_for_good(part)
         raise
@@ -54,6 +57,15 @@ def _check_target(target: Path) -> None:
         raise OSError(errno.EINVAL, "A pipe, a socket or a device is no place for a saved trace", str(target))
     if target.exists() and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, "It is there and must not be written", str(target))
+
+
+def _told(error: OSError, target: Path) -> OSError:
+    """The error with the name that the user knows, and what became of what was there."""
+    if error.errno is None:
+        return error
+    left = "what was there before is whole" if target.exists() else "nothing was written"
+    words = f"{os.strerror(error.errno)}; {left}, and the draws are still in memory"
+    return type(error)(error.errno, words, str(target))
 
 
 def _put(part: Path, target: Path) -> None:

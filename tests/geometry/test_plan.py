@@ -61,9 +61,10 @@ def test_the_plan_says_what_may_leave_its_domain():
         pm.Poisson("d", s, observed=2)
         pm.Poisson("e", np.exp(a), observed=2)
     what = (
-        "mu of 'c' (Poisson) 0 or more, and finite; where it is not, the density is 0. Inside `np.exp(...)` it always is.",
-        "p of 'k' (Binomial) between 0 and 1; where it is not, the density is 0. Inside `pm.math.sigmoid(...)` it always "
-        "is.",
+        "mu of 'c' (Poisson) 0 or more, and finite; where it is not, the density is 0. "
+        "Inside `np.exp(...)` it always is.",
+        "p of 'k' (Binomial) between 0 and 1; where it is not, the density is 0. "
+        "Inside `pm.math.sigmoid(...)` it always is.",
         "lower < upper for 'u' (Uniform); where it does not hold, the density is 0.",
         "cov of 'v' (MvNormal) a symmetric, positive definite matrix; where it is not, the density is 0.",
     )

@@ -80,7 +80,7 @@ def evaluations(model) -> tuple[float, float]:
     """Milliseconds of one evaluation of the block's density: foretold, and by NumPy over a few points."""
     import finetti as pm
     from finetti.density import density_of
-    from finetti.geometry.cost import seconds_of
+    from finetti.reductions.linear.cost import seconds_of
 
     plan = pm.plan(model)
     if plan.block is None:

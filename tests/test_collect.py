@@ -8,10 +8,10 @@ from scipy import stats
 
 import finetti as pm
 from finetti import collect
+from finetti.coordinates.bend import Bend
 from finetti.density import density_of
 from finetti.engines.drawn import Drawn
-from finetti.geometry.bend import Bend
-from finetti.geometry.plan import plan
+from finetti.planning import plan
 
 COUNTS, TRIALS = np.array([1, 0, 3, 2, 9, 0]), np.array([2, 3, 5, 4, 20, 3])
 

@@ -24,7 +24,7 @@ _WHERE = {
         "DiscreteUniform",
     ),
     "finetti.distributions.multivariate": ("MvNormal", "Dirichlet", "LKJCholeskyCov"),
-    "finetti.geometry.plan": ("plan",),
+    "finetti.planning": ("plan",),
     "finetti.sampling": ("sample",),
     "finetti.trace": ("Trace", "load"),
     "finetti.diagnostics.summary": ("summary",),
@@ -74,7 +74,7 @@ if TYPE_CHECKING:  # the table again, for tools that read without running; a tes
     from finetti.distributions.multivariate import (
         MvNormal as MvNormal, Dirichlet as Dirichlet, LKJCholeskyCov as LKJCholeskyCov,
     )
-    from finetti.geometry.plan import plan as plan
+    from finetti.planning import plan as plan
     from finetti.sampling import sample as sample
     from finetti.trace import Trace as Trace, load as load
     from finetti.diagnostics.summary import summary as summary

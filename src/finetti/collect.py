@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from finetti.coordinates.constrain import Block, constrain
 from finetti.density import Density
 from finetti.distributions.bijections import EXP, continuous
 from finetti.engines.drawn import Drawn
-from finetti.geometry.constrain import Block, constrain
 from finetti.interrupts import check
 from finetti.model.context import Model, dims_and_coords
 from finetti.model.evaluate import evaluate

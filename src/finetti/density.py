@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from finetti.coordinates.constrain import Block, blocks_of, constrain
+from finetti.coordinates.contract import Coordinates
 from finetti.distributions.bijections import Logs
 from finetti.distributions.guards import Guard, needed_guards
 from finetti.errors import ModelError
-from finetti.geometry.constrain import Block, blocks_of, constrain
-from finetti.geometry.coordinates import Coordinates
-from finetti.geometry.gaussian import GaussianBlock
 from finetti.model.context import Model
 from finetti.model.evaluate import align, evaluate, static_value
 from finetti.model.graph import Constant, Data, Node, Random, ancestors
 from finetti.model.namespace import NUMPY, Namespace
+from finetti.reductions.linear.gaussian import GaussianBlock
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 import xarray as xr
 
 from finetti.collect import tree_of, values_of
+from finetti.coordinates.constrain import constrain
 from finetti.density import Density
 from finetti.engines.drawn import Drawn
-from finetti.geometry.constrain import constrain
 from finetti.model.context import Model
 from finetti.model.evaluate import evaluate
 from finetti.schema import SAMPLE_DIMS, storable_attrs

@@ -20,10 +20,10 @@ from finetti.engines.settings import Settings
 from finetti.engines.start import NoStart, checked_wishes, with_initvals
 from finetti.engines.threads import threads_for
 from finetti.errors import ModelError, SamplingError
-from finetti.geometry.plan import AS_WRITTEN, Geometry, Plan, plan
 from finetti.hints import OF_SAMPLE, hinted
 from finetti.interrupts import forget, held
 from finetti.model.context import Model
+from finetti.planning import AS_WRITTEN, Geometry, Plan, plan
 from finetti.trace import Trace
 
 TOO_PRECISE = (

@@ -15,10 +15,10 @@ from distribution_cases import all_cases
 import finetti as pm
 from finetti.density import density_of
 from finetti.distributions.base import REGISTRY
-from finetti.geometry.plan import plan
 from finetti.model.evaluate import static_value
 from finetti.model.graph import Constant
 from finetti.model.namespace import NUMPY, jax_namespace
+from finetti.planning import plan
 
 PROBES = np.array([-1e6, -2.5, -1.0, -0.3, 0.0, 0.3, 0.5, 1.0, 1.2, 2.0, 2.5, 7.0, 1e6])
 

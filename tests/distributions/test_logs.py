@@ -7,8 +7,8 @@ import pytest
 from scipy import special, stats
 
 import finetti as pm
+from finetti.coordinates.bend import LOGARITHM, Bend
 from finetti.density import density_of
-from finetti.geometry.bend import LOGARITHM, Bend
 from finetti.model.graph import Constant
 
 NEAR = np.linspace(-30.0, 30.0, 7)

@@ -28,7 +28,7 @@ from finetti.engines.independence.proposal import (
     unmapped,
 )
 from finetti.engines.modes import modes_from
-from finetti.geometry.plan import plan
+from finetti.planning import plan
 
 LEVEL = 1e-6
 CORRELATED = np.array([[1.0, 0.0, 0.0], [1.5, 0.7, 0.0], [-0.4, 0.2, 2.0]])  # a factor of a covariance

@@ -15,7 +15,7 @@ from finetti.density import density_of
 from finetti.diagnostics.convergence import mcse_mean
 from finetti.engines.exact import draw_exactly
 from finetti.engines.quadrature import Grid, on_grid
-from finetti.geometry.plan import plan
+from finetti.planning import plan
 
 N, LEVEL = 20_000, 1e-6
 

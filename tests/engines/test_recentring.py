@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 import finetti as pm
+from finetti.coordinates.constrain import constrain
 from finetti.density import density_of
 from finetti.engines.nuts import metric as metrics
 from finetti.engines.nuts.recentring import recentre
-from finetti.geometry.constrain import constrain
-from finetti.geometry.plan import plan
 from finetti.model.namespace import jax_namespace
+from finetti.planning import plan
 
 
 def test_the_chain_stays_at_the_same_values():

@@ -16,7 +16,7 @@ from finetti.engines.batches import Batches
 from finetti.engines.scatter import spread
 from finetti.engines.start import start_points
 from finetti.errors import SamplingError
-from finetti.geometry.plan import plan
+from finetti.planning import plan
 
 LEVEL = 1e-7  # of each Kolmogorov-Smirnov test; with 120 generated posteriors a false alarm in 1 of 80,000 seeds
 

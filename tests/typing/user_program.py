@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 import finetti as pm
-from finetti.geometry.plan import Plan
 from finetti.model.graph import Apply, Data, Deterministic, Node, Random
+from finetti.planning import Plan
 
 schools = pd.DataFrame({"effect": [28.0, 8.0, -3.0], "se": [15, 10, 16]}, index=["A", "B", "C"])
 group = np.array([0, 1, 1])

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+LINEAR = "reductions/linear/"
 CALIBRATION = "tests/correctness/test_calibration.py::test_the_truth_is_one_more_draw"
 
 
@@ -56,72 +57,73 @@ FAULTS = {
         ("tests/test_collect.py",),
     ),
     "elimination: the pull of a slot": Fault(
-        "geometry/elimination.py", "total = total + xp.sum(pull * pull * inverse, axis=0)",
+        LINEAR + "elimination.py", "total = total + xp.sum(pull * pull * inverse, axis=0)",
         "total = total + xp.sum(pull * inverse, axis=0)",
-        ("tests/geometry/test_elimination.py",),
+        ("tests/reductions/linear/test_elimination.py",),
     ),
     "elimination: noise of variance for sd": Fault(
-        "geometry/elimination.py", "np.sqrt(inverse) * noise", "inverse * noise",
-        ("tests/geometry/test_elimination.py", "tests/geometry/test_gaussian.py"),
+        LINEAR + "elimination.py", "np.sqrt(inverse) * noise", "inverse * noise",
+        ("tests/reductions/linear/test_elimination.py", "tests/reductions/linear/test_gaussian.py"),
     ),
     "the same, told by calibration (grid)": Fault(
-        "geometry/elimination.py", "np.sqrt(inverse) * noise", "inverse * noise", (f"{CALIBRATION}[grid]",)
+        LINEAR + "elimination.py", "np.sqrt(inverse) * noise", "inverse * noise", (f"{CALIBRATION}[grid]",)
     ),
     "elimination: border drawn untransposed": Fault(
-        "geometry/elimination.py", "np.linalg.solve(np.swapaxes(factors.border, -1, -2), border",
+        LINEAR + "elimination.py", "np.linalg.solve(np.swapaxes(factors.border, -1, -2), border",
         "np.linalg.solve(factors.border, border",
-        ("tests/geometry/test_elimination.py", "tests/geometry/test_gaussian.py"),
+        ("tests/reductions/linear/test_elimination.py", "tests/reductions/linear/test_gaussian.py"),
     ),
     "the same, told by calibration (exact)": Fault(
-        "geometry/elimination.py", "np.linalg.solve(np.swapaxes(factors.border, -1, -2), border",
+        LINEAR + "elimination.py", "np.linalg.solve(np.swapaxes(factors.border, -1, -2), border",
         "np.linalg.solve(factors.border, border",
         (f"{CALIBRATION}[exact]",),
     ),
     "layout: elements put back in the border's place": Fault(
-        "geometry/layout.py", "flat[self.border] = border.T", "flat[self.border] = border.T[::-1]",
-        ("tests/geometry/test_gaussian.py",),
+        LINEAR + "layout.py", "flat[self.border] = border.T", "flat[self.border] = border.T[::-1]",
+        ("tests/reductions/linear/test_gaussian.py",),
     ),
     "layout: the pull's sign": Fault(
-        "geometry/layout.py", "border_pull=-draws_first", "border_pull=draws_first",
-        ("tests/geometry/test_elimination.py", "tests/geometry/test_gaussian.py"),
+        LINEAR + "layout.py", "border_pull=-draws_first", "border_pull=draws_first",
+        ("tests/reductions/linear/test_elimination.py", "tests/reductions/linear/test_gaussian.py"),
     ),
     "marginal: half a determinant": Fault(
-        "geometry/gaussian.py", "+ 0.5 * log_of_product(factors.pivot, xp)", "+ log_of_product(factors.pivot, xp)",
-        ("tests/geometry/test_gaussian.py",),
+        LINEAR + "gaussian.py", "+ 0.5 * log_of_product(factors.pivot, xp)", "+ log_of_product(factors.pivot, xp)",
+        ("tests/reductions/linear/test_gaussian.py",),
     ),
     "the same, told by calibration (proposals)": Fault(
-        "geometry/gaussian.py", "+ 0.5 * log_of_product(factors.pivot, xp)", "+ log_of_product(factors.pivot, xp)",
+        LINEAR + "gaussian.py", "+ 0.5 * log_of_product(factors.pivot, xp)", "+ log_of_product(factors.pivot, xp)",
         (f"{CALIBRATION}[proposals]",),
     ),
     "draw-back: members without their location": Fault(
-        "geometry/gaussian.py", "return align(mean, member.ndim) + align(scale, member.ndim) * z",
+        LINEAR + "gaussian.py", "return align(mean, member.ndim) + align(scale, member.ndim) * z",
         "return align(scale, member.ndim) * z + 0.0 * align(mean, member.ndim)",
-        ("tests/geometry/test_gaussian.py",),
+        ("tests/reductions/linear/test_gaussian.py",),
     ),
     "draw-back: the shift left out": Fault(
-        "geometry/gaussian.py", "*solve(factors, draws, rng)) + self.shift", "*solve(factors, draws, rng))",
+        LINEAR + "gaussian.py", "*solve(factors, draws, rng)) + self.shift", "*solve(factors, draws, rng))",
         ("tests/test_collect.py",),
     ),
     "centring: no scale in the log-determinant": Fault(
-        "geometry/centring.py", "return loc + scale * xi, xp.log(scale) + log_width",
+        "coordinates/centring.py", "return loc + scale * xi, xp.log(scale) + log_width",
         "return loc + scale * xi, log_width",
-        ("tests/geometry/test_recenter.py",),
+        ("tests/coordinates/test_recenter.py",),
     ),
     "the same, told by calibration (NUTS)": Fault(
-        "geometry/centring.py", "return loc + scale * xi, xp.log(scale) + log_width",
+        "coordinates/centring.py", "return loc + scale * xi, xp.log(scale) + log_width",
         "return loc + scale * xi, log_width",
         (f"{CALIBRATION}[nuts]",),
     ),
     "centring: learned from gradients unscaled": Fault(
-        "geometry/centring.py", "gradients / width * new_width)", "gradients)", ("tests/geometry/test_recenter.py",)
+        "coordinates/centring.py", "gradients / width * new_width)", "gradients)",
+        ("tests/coordinates/test_recenter.py",),
     ),
     "bend: half its log-determinant": Fault(
-        "geometry/bend.py", "-xp.softplus(-z) - log_k", "-0.5 * xp.softplus(-z) - log_k",
-        ("tests/geometry/test_recenter.py",),
+        "coordinates/bend.py", "-xp.softplus(-z) - log_k", "-0.5 * xp.softplus(-z) - log_k",
+        ("tests/coordinates/test_recenter.py",),
     ),
     "bend: the gradient along it": Fault(
-        "geometry/bend.py", "along_log = (gradients - bending) / slope", "along_log = gradients / slope",
-        ("tests/geometry/test_recenter.py",),
+        "coordinates/bend.py", "along_log = (gradients - bending) / slope", "along_log = gradients / slope",
+        ("tests/coordinates/test_recenter.py",),
     ),
     "recentring: the chain is not moved": Fault(
         "engines/nuts/recentring.py", "place = unconstrain(density.blocks, moved, chosen)", "place = position.copy()",
@@ -217,7 +219,7 @@ FAULTS = {
         "density.py", "if its_logs is None or by_logs is None:", "if True:", ("tests/distributions/test_logs.py",),
     ),
     "bend: its logarithm without the scale": Fault(
-        "geometry/bend.py", "NEGLIGIBLE))) - log_k)", "NEGLIGIBLE))))",
+        "coordinates/bend.py", "NEGLIGIBLE))) - log_k)", "NEGLIGIBLE))))",
         ("tests/distributions/test_logs.py",),
     ),
     "guards: a rate below 0 may be": Fault(
@@ -241,10 +243,11 @@ FAULTS = {
         ("tests/engines/test_rounding.py",),
     ),
     "rows of many coefficients: written out as before": Fault(
-        "geometry/gaussian.py", "axis=1).T) > MANY_KINDS", "axis=1).T) > 10**6", ("tests/geometry/test_cost.py",),
+        LINEAR + "gaussian.py", "axis=1).T) > MANY_KINDS", "axis=1).T) > 10**6",
+        ("tests/reductions/linear/test_cost.py",),
     ),
     "plan: nothing is too dear": Fault(
-        "geometry/cost.py", "if cost <= BEARABLE or", "if cost <= 1e9 or", ("tests/geometry/test_cost.py",),
+        LINEAR + "cost.py", "if cost <= BEARABLE or", "if cost <= 1e9 or", ("tests/reductions/linear/test_cost.py",),
     ),
     "store: the seal is not looked at": Fault(
         "store/netcdf.py", "if sealed and _digest", "if not sealed and _digest", ("tests/hostile/test_files.py",),

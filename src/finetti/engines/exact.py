@@ -13,7 +13,7 @@ from finetti.engines.quadrature import Grid, on_grid
 from finetti.engines.scatter import spread
 from finetti.engines.search import Found, modes_among, search
 from finetti.engines.start import start_points
-from finetti.geometry.plan import ON_A_GRID
+from finetti.planning import ON_A_GRID
 
 WORK, WORK_FOR_NUTS = 20_000_000, 400_000_000  # numbers touched by all evaluations at most, before proposals or NUTS
 FEW = 40_000  # evaluations that are made in any case

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from finetti.coordinates.constrain import constrain
 from finetti.density import Density
 from finetti.engines.drawn import Drawn
 from finetti.engines.scatter import center_of
 from finetti.engines.start import by_chain
-from finetti.geometry.constrain import constrain
-from finetti.geometry.gaussian import GaussianBlock
 from finetti.model.graph import Node
+from finetti.reductions.linear.gaussian import GaussianBlock
 
 TOLERANCE, CHECKED = 1e-4, 200  # nats that rounding may cost the log density, and draws at which that is looked at
 FEW = 0.01  # share of them where it may cost more

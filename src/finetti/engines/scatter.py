@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from finetti.coordinates.center import central_values
+from finetti.coordinates.constrain import Block, constrain
 from finetti.density import Density
 from finetti.distributions.positive import HalfFlat
 from finetti.distributions.real import Flat
-from finetti.geometry.center import central_values
-from finetti.geometry.constrain import Block, constrain
 from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Node, Random
 from finetti.model.namespace import NUMPY

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from finetti.coordinates.center import central_values
+from finetti.coordinates.constrain import unconstrain
 from finetti.density import Density
 from finetti.engines.scatter import spread
 from finetti.engines.tails import refuse_unbounded
 from finetti.errors import SamplingError, ShapeError, unknown_name
-from finetti.geometry.center import central_values
-from finetti.geometry.constrain import unconstrain
 from finetti.model.graph import Node, as_array
 
 TRIES = 100

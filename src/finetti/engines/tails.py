@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finetti.coordinates.constrain import Block
 from finetti.density import Density
 from finetti.distributions.bijections import continuous
 from finetti.distributions.positive import HalfFlat
@@ -18,7 +19,6 @@ from finetti.distributions.real import Flat
 from finetti.engines.batches import Batches
 from finetti.engines.ridges import Ridge, ridges
 from finetti.errors import ModelError
-from finetti.geometry.constrain import Block
 from finetti.model.graph import Node, Random
 
 OUTWARD = np.arange(0.0, 32.0, 2.0)  # logarithms of the distances looked at

@@ -22,7 +22,7 @@ from finetti.model.graph import Apply, Data, Deterministic, Node, Random, Shape,
 from finetti.model.intake import as_coords, as_dims, as_labels, as_shape, check_layout, check_name
 
 if TYPE_CHECKING:
-    from finetti.geometry.plan import Geometry, Plan
+    from finetti.planning import Geometry, Plan
 
 Dims = str | Sequence[str | None] | None
 

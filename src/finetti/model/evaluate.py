@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -80,3 +80,8 @@ def static_value(node: Node, data: Values) -> np.ndarray | None:
 
 def _present(node: Node, data: Values) -> dict[Node, Any]:
     return {n: data[n] for n in ancestors([node]) if isinstance(n, Data)}
+
+
+def expression(root: Node, known: Mapping[Node, Any]) -> Iterator[Node]:
+    """Nodes of an expression without an entry in `known`, inputs first; random variables are its leaves."""
+    return ancestors([root], through=within_expression, known=known)

@@ -36,6 +36,8 @@ class Op:
 
 
 OPS: dict[str, Op] = {}
+# operations whose every element is one of their argument's
+REARRANGING = frozenset({"getitem", "reshape", "broadcast_to", "transpose", "diagonal"})
 
 
 def _register(op: Op) -> None:

@@ -24,7 +24,7 @@ from finetti.engines.scatter import spread
 from finetti.engines.search import LOW, Found, modes_among, search
 from finetti.engines.start import start_points
 from finetti.engines.walks import WALKERS, walked
-from finetti.geometry.plan import BY_PROPOSALS
+from finetti.planning import BY_PROPOSALS
 
 EFFICIENCY = 0.6  # of the proposals, at least
 HEAVIEST = 50.0  # weight in the first block at most, over the mean weight

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from finetti.coordinates.constrain import Block, constrain, unconstrain
 from finetti.density import Density
 from finetti.engines.nuts import metric as metrics
 from finetti.engines.nuts.metric import Diagonal, Metric
-from finetti.geometry.constrain import Block, constrain, unconstrain
 from finetti.model.graph import Node
 
 Arguments = Mapping[Node, np.ndarray]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from finetti.geometry.elimination import Factors, diagonal, factorise, log_of_product, quadratic, solve
-from finetti.geometry.layout import Layout, System
 from finetti.model.namespace import NUMPY, jax_namespace
+from finetti.reductions.linear.elimination import Factors, diagonal, factorise, log_of_product, quadratic, solve
+from finetti.reductions.linear.layout import Layout, System
 
 GROUPS, DRAWS = 5, 3
 

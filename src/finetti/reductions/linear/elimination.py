@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from finetti.geometry.layout import System
 from finetti.model.namespace import NUMPY, Namespace
+from finetti.reductions.linear.layout import System
 
 FEW = 6  # elements of the border up to which array operations are quicker than matrix products
 

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finetti.coordinates.center import central_values
+from finetti.coordinates.constrain import blocks_of, constrain, unconstrain
 from finetti.errors import ModelError
-from finetti.geometry.center import central_values
-from finetti.geometry.constrain import blocks_of, constrain, unconstrain
-from finetti.geometry.elimination import factorise, quadratic, solve
-from finetti.geometry.gaussian import ROUNDING, GaussianBlock, Values, placeholder, sorted_out
-from finetti.geometry.layout import System, arrange
-from finetti.geometry.members import Found
-from finetti.geometry.rows import compressed, standard
 from finetti.model.graph import Node, Random
 from finetti.model.namespace import NUMPY
+from finetti.reductions.linear.elimination import factorise, quadratic, solve
+from finetti.reductions.linear.gaussian import ROUNDING, GaussianBlock, Values, placeholder, sorted_out
+from finetti.reductions.linear.layout import System, arrange
+from finetti.reductions.linear.members import Found
+from finetti.reductions.linear.rows import compressed, standard
 
 MOST_FLAT = 2000  # elements with flat priors among which a direction without data is looked for
 HARMLESS = 1e4  # digits lost to cancellation before sums are taken again around the mean: four of sixteen

@@ -1,12 +1,11 @@
-"""Lets the tests of this folder import its own helpers: the oracle and the generated models."""
+"""Lets the tests of this folder import helpers: the oracle and the generated models."""
 
 import sys
 from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(Path(__file__).parents[1] / "reductions" / "linear"))
 
 
 @pytest.fixture(scope="session")

@@ -23,12 +23,12 @@ from typing import Any
 
 import numpy as np
 
-from finetti.geometry.elimination import diagonal, factorise, log_of_product, quadratic, solve
-from finetti.geometry.layout import Layout, System
-from finetti.geometry.rows import Rows, Slot
 from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Constant, Node, Random
 from finetti.model.namespace import NUMPY, Namespace
+from finetti.reductions.linear.elimination import diagonal, factorise, log_of_product, quadratic, solve
+from finetti.reductions.linear.layout import Layout, System
+from finetti.reductions.linear.rows import Rows, Slot
 
 LOG_2PI = float(np.log(2 * np.pi))
 ONE_THREAD = 250_000  # multiplications of a matrix product up to which OpenBLAS takes no further threads

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import finetti as pm
+from finetti.coordinates.centring import CENTRED, NON_CENTRED
 from finetti.density import density_of
 from finetti.errors import ModelError, UnknownNameError
-from finetti.geometry.centring import CENTRED, NON_CENTRED
 
 EFFECTS, ERRORS = [28.0, 8.0, -3.0, 7.0], [15.0, 10.0, 16.0, 11.0]
 

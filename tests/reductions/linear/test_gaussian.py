@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import finetti as pm
+from finetti.coordinates.constrain import constrain
 from finetti.density import Density, density_of
-from finetti.geometry.constrain import constrain
-from finetti.geometry.gaussian import GaussianBlock
-from finetti.geometry.plan import plan
 from finetti.model.graph import Node
 from finetti.model.namespace import jax_namespace
+from finetti.planning import plan
+from finetti.reductions.linear.gaussian import GaussianBlock
 
 OFTEN = settings(
     deadline=None, derandomize=True, max_examples=100, report_multiple_bugs=False,

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import finetti as pm
+from finetti.coordinates.bend import LOGARITHM, Bend, logarithmic
+from finetti.coordinates.centring import CENTRED, NON_CENTRED, Centring, own_numbers
+from finetti.coordinates.constrain import constrain, unconstrain
+from finetti.coordinates.recenter import is_positive
 from finetti.density import Density, density_of
 from finetti.diagnostics.convergence import mcse_mean, rhat
-from finetti.geometry.bend import LOGARITHM, Bend, logarithmic
-from finetti.geometry.centring import CENTRED, NON_CENTRED, Centring, own_numbers
-from finetti.geometry.constrain import constrain, unconstrain
-from finetti.geometry.plan import plan
-from finetti.geometry.recenter import is_positive
 from finetti.model.graph import Constant, as_node
 from finetti.model.namespace import NUMPY, jax_namespace
+from finetti.planning import plan
 
 RNG = np.random.default_rng(7)
 J, N = 5, 30

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from finetti.geometry.forms import Form, Monomial, Term
 from finetti.model.graph import Node
+from finetti.reductions.linear.forms import Form, Monomial, Term
 
 CONSTANT = -1  # position of a column that reads no member
 MANY = 4  # times as many possible structures as rows, beyond which they are sorted instead of counted

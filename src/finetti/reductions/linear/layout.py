@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from finetti.geometry.rows import CONSTANT, Rows
 from finetti.model.graph import Random
+from finetti.reductions.linear.rows import CONSTANT, Rows
 
 MAX_SLOTS = 8
 MAX_BORDER = 1500

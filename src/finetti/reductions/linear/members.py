@@ -14,9 +14,9 @@ import numpy as np
 
 from finetti.distributions.multivariate import MvNormal
 from finetti.distributions.real import Flat, Normal
-from finetti.geometry.affine import NotAffine, Reader
-from finetti.geometry.forms import Form, Monomial
 from finetti.model.graph import Node, Random, apply
+from finetti.reductions.linear.affine import NotAffine, Reader
+from finetti.reductions.linear.forms import Form, Monomial
 
 
 @dataclass(frozen=True)

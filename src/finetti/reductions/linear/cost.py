@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from finetti.geometry.gaussian import GaussianBlock
 from finetti.model.graph import Node, ancestors
+from finetti.reductions.linear.gaussian import GaussianBlock
 
 PRODUCT = 1.5e-8  # seconds for a product of two columns of rows that differ by key, added up where it belongs
 TABLE = 2e-9  # for a known entry of rows whose factors are the same

@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 import finetti as pm
-from finetti.geometry.affine import NotAffine, Reader
-from finetti.geometry.forms import Form
 from finetti.model.evaluate import evaluate
 from finetti.model.graph import Node
+from finetti.reductions.linear.affine import NotAffine, Reader
+from finetti.reductions.linear.forms import Form
 
 OFTEN = settings(
     deadline=None, derandomize=True, max_examples=300, report_multiple_bugs=False,

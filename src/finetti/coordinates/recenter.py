@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from finetti.coordinates.bend import Bend, logarithmic
+from finetti.coordinates.centring import CENTRED, NON_CENTRED, Centring, own_numbers
 from finetti.distributions.bijections import POSITIVE
 from finetti.distributions.ranges import Ranges
-from finetti.geometry.affine import REARRANGING, expression
-from finetti.geometry.bend import Bend, logarithmic
-from finetti.geometry.centring import CENTRED, NON_CENTRED, Centring, own_numbers
-from finetti.model.evaluate import is_static
+from finetti.model.evaluate import expression, is_static
 from finetti.model.graph import Apply, Constant, Deterministic, Node, Random, ancestors, apply, as_node
+from finetti.model.ops import REARRANGING
 
 
 def centrings(

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from finetti.geometry.coordinates import Learned
+from finetti.coordinates.contract import Learned
 from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Constant, Node, Shape
 from finetti.model.namespace import NUMPY, Namespace

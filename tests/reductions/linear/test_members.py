@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import finetti as pm
-from finetti.geometry.members import find
+from finetti.reductions.linear.members import find
 
 G, Y = np.array([0, 0, 1, 2, 2, 1]), np.array([1.0, 2.0, 0.5, -1.0, 0.0, 1.5])
 

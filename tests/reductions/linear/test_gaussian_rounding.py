@@ -13,9 +13,9 @@ import pytest
 
 import finetti as pm
 from finetti.density import density_of
-from finetti.geometry.gaussian import GaussianBlock
-from finetti.geometry.plan import plan
 from finetti.model.graph import Node
+from finetti.planning import plan
+from finetti.reductions.linear.gaussian import GaussianBlock
 
 getcontext().prec = 60
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")

@@ -17,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
+from finetti.coordinates.contract import Learned
 from finetti.distributions.bijections import LOG_SMALLEST, Logs
-from finetti.geometry.coordinates import Learned
 from finetti.model.graph import Constant, Node, Shape
 from finetti.model.namespace import NUMPY, Namespace
 

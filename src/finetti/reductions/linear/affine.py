@@ -17,12 +17,15 @@ row numbers once, and the arrays of every term follow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
-from finetti.geometry.forms import (
+from finetti.model.evaluate import expression, static_value
+from finetti.model.graph import Apply, Deterministic, Node, Random, apply
+from finetti.model.namespace import NUMPY
+from finetti.model.ops import REARRANGING
+from finetti.reductions.linear.forms import (
     Factor,
     Form,
     Monomial,
@@ -38,12 +41,8 @@ from finetti.geometry.forms import (
     scaled,
     times,
 )
-from finetti.model.evaluate import static_value, within_expression
-from finetti.model.graph import Apply, Deterministic, Node, Random, ancestors, apply
-from finetti.model.namespace import NUMPY
 
 MAX_TERMS = 64
-REARRANGING = frozenset({"getitem", "reshape", "broadcast_to", "transpose", "diagonal"})
 
 
 class NotAffine(Exception):
@@ -237,8 +236,3 @@ class Reader:
         else:
             form = product_with(self.monomial(left), left.shape, self._of(right), right.shape, flipped=False)
         return Form(node.shape, tuple(t.at(lambda a: a.reshape(*node.shape, a.shape[-1])) for t in form.terms))
-
-
-def expression(root: Node, known: Mapping[Node, Any]) -> Iterator[Node]:
-    """Nodes of an expression without an entry in `known`, inputs first; random variables are its leaves."""
-    return ancestors([root], through=within_expression, known=known)

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from finetti.coordinates.centring import Centring
+from finetti.coordinates.contract import Coordinates
 from finetti.distributions.bijections import Logs, Support, continuous
-from finetti.geometry.centring import Centring
-from finetti.geometry.coordinates import Coordinates
 from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Node, Random, Shape, ancestors
 from finetti.model.namespace import NUMPY, Namespace

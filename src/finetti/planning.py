@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from html import escape
 
+from finetti.coordinates.constrain import blocks_of
+from finetti.coordinates.contract import Coordinates
+from finetti.coordinates.recenter import bends, centrings
 from finetti.distributions.guards import needed_guards, said
 from finetti.errors import ModelError, unknown_name
-from finetti.geometry.constrain import blocks_of
-from finetti.geometry.coordinates import Coordinates
-from finetti.geometry.cost import too_dear
-from finetti.geometry.gaussian import GaussianBlock
-from finetti.geometry.layout import TooLarge
-from finetti.geometry.marginal import block_of
-from finetti.geometry.members import Found, find
-from finetti.geometry.recenter import bends, centrings
 from finetti.model.context import Model
 from finetti.model.graph import Node, Random, label
+from finetti.reductions.linear.build import block_of
+from finetti.reductions.linear.cost import too_dear
+from finetti.reductions.linear.gaussian import GaussianBlock
+from finetti.reductions.linear.layout import TooLarge
+from finetti.reductions.linear.members import Found, find
 
 AUTO, AS_WRITTEN = "auto", "as_written"
 SAMPLED = ("sampled", "centered", "noncentered")

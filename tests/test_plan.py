@@ -92,7 +92,7 @@ def test_the_method_of_the_model_is_the_function():
 def test_as_written_changes_nothing():
     model = schools()
     planned = pm.plan(model, "as_written")
-    assert planned.block is None and not planned.coordinates and planned.engine == "nuts"
+    assert not planned.reductions and not planned.coordinates and planned.engine == "nuts"
     assert [(d.name, d.what) for d in planned.decisions] == [(n, "sampled") for n in ("mu", "tau", "theta")]
 
 
@@ -107,10 +107,10 @@ def test_a_latent_that_shall_stay_in_the_chain(wish, numbers, learned, centred):
     planned = pm.plan(model, {name: wish})
     centring = planned.coordinates[model[name]]
     assert (centring.place.value == np.reshape(numbers, (3, 1))).all() and centring.learned is learned
-    assert planned.block is None or name not in {m.name for m in planned.block.members}
+    assert name not in {m.name for reduction in planned.reductions for m in reduction.members}
     decision = next(d for d in planned.decisions if d.name == name)
     assert decision.what == "sampled" and decision.why.startswith(f"asked for: {wish}")
-    density = density_of(model, planned.block, planned.coordinates)
+    density = density_of(model, planned.reductions, planned.coordinates)
     assert np.isfinite(float(density(np.zeros(density.size), density.arguments)))
 
 
@@ -154,7 +154,7 @@ def test_nothing_is_integrated_out_that_nothing_depends_on():
         pm.Normal("alone", 0, 1)
         p = pm.Beta("p", 1, 1)
         pm.Bernoulli("y", p, observed=[1, 0])
-    assert pm.plan(model).block is None
+    assert not pm.plan(model).reductions
 
 
 def test_what_was_done_is_kept_with_the_draws():
@@ -173,7 +173,7 @@ def test_a_block_too_dense_gives_up_its_largest_member_and_says_so():
         g, h = rng.integers(0, 1700, 20_000), rng.integers(0, 1600, 20_000)
         pm.Normal("y", a[g] + b[h], 1, observed=rng.normal(size=20_000))
     planned = pm.plan(model)
-    assert [m.name for m in planned.block.members] == ["b"]
+    assert [m.name for m in planned.reductions[0].members] == ["b"]
     assert "touch each other" in next(d.why for d in planned.decisions if d.name == "a")
 
 

@@ -17,7 +17,7 @@ from finetti.model.context import Model
 from finetti.model.evaluate import align, evaluate, static_value
 from finetti.model.graph import Constant, Data, Node, Random, ancestors
 from finetti.model.namespace import NUMPY, Namespace
-from finetti.reductions.linear.gaussian import GaussianBlock
+from finetti.reductions.contract import Reduction
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Density:
         arguments: arrays the density is computed from, by node; a compiled program takes them as arguments, so that
             it serves other data of the same shapes.
         carriers: for some observed variables, the argument that holds the part of their log density no unknown enters.
-        gaussian: latents that have been integrated out, if any: their part of the density is their marginal.
+        reductions: unknowns that have been integrated out: their part of the density is their marginal.
         guards: of variables whose parameters may leave their domain: there the density is 0.
     """
 
@@ -40,7 +40,7 @@ class Density:
     blocks: tuple[Block, ...]
     arguments: Mapping[Node, np.ndarray]
     carriers: Mapping[Random, Node] = field(default_factory=dict)
-    gaussian: GaussianBlock | None = None
+    reductions: tuple[Reduction, ...] = ()
     guards: Mapping[Random, tuple[Guard, ...]] = field(default_factory=dict)
 
     @property
@@ -92,10 +92,10 @@ class Density:
             yield str(node.name), term, self._inside([node], known, xp, lead)
         for name, potential in self.potentials.items():
             yield name, _total(xp, evaluate([potential], known, xp=xp, lead=lead)[0], lead), True
-        if self.gaussian is not None:
-            name = f"{', '.join(str(m.name) for m in self.gaussian.members)} (integrated out)"
-            inside = self._inside(self.gaussian.variables, known, xp, lead)
-            yield name, self.gaussian.log_marginal(known, xp=xp, lead=lead), inside
+        for reduction in self.reductions:
+            name = f"{', '.join(str(m.name) for m in reduction.members)} (integrated out)"
+            inside = self._inside(reduction.variables, known, xp, lead)
+            yield name, reduction.log_marginal(known, xp=xp, lead=lead), inside
 
     def _inside(self, nodes: Sequence[Random], known: Mapping[Node, Any], xp: Namespace, lead: int) -> Any:
         """Whether the parameters of some variables are in their domains: (draw,) or (), True where they always are."""
@@ -132,8 +132,8 @@ class Density:
             count += _not_finite(evaluate([potential], known, lead=1)[0], flat)
         for guard in (guard for guards in self.guards.values() for guard in guards):
             count += _failures(guard.elements(known, NUMPY, 1), flat)
-        if self.gaussian is not None:
-            count += _not_finite(self.gaussian.log_marginal(known, lead=1), flat)
+        for reduction in self.reductions:
+            count += _not_finite(reduction.log_marginal(known, lead=1), flat)
         return count
 
     def _written_by(self, node: Random, logs: Mapping[Random, Logs | None]) -> Callable[..., Any]:
@@ -151,13 +151,13 @@ class Density:
 
 
 def density_of(
-    model: Model, gaussian: GaussianBlock | None = None, coordinates: Mapping[Random, Coordinates] | None = None
+    model: Model, reductions: Sequence[Reduction] = (), coordinates: Mapping[Random, Coordinates] | None = None
 ) -> Density:
-    """The density of a model, with the members of a block integrated out.
+    """The density of a model, with the members of reductions integrated out.
 
     Args:
         model: the model.
-        gaussian: a block found in it, or None for the model as it is written.
+        reductions: found in it; none for the model as it is written.
         coordinates: of variables, where they are not the support's own.
 
     Raises:
@@ -166,21 +166,22 @@ def density_of(
     if not model.free:
         empty = "everything in it is observed" if model.randoms else "nothing was written in it"
         raise ModelError(f"The model has no unknown variable, for {empty}, so nothing can be sampled.")
-    inside = set(gaussian.variables) if gaussian else set()
-    randoms = tuple(n for n in model.randoms if n not in inside)
-    free = [n for n in model.free if n not in inside]
+    replaced = dict.fromkeys(node for reduction in reductions for node in reduction.variables)
+    randoms = tuple(n for n in model.randoms if n not in replaced)
+    free = [n for n in model.free if n not in replaced]
     carriers = _carriers(randoms, model.data)
     blocks = blocks_of(free, coordinates)
     chosen = [b.coordinates for b in blocks if b.coordinates is not None]
-    roots = [*randoms, *model.potentials.values(), *(gaussian.nodes if gaussian else ())]
-    guards = needed_guards([*randoms, *(gaussian.variables if gaussian else ())], model.data)
+    roots = [*randoms, *model.potentials.values(), *(node for reduction in reductions for node in reduction.nodes)]
+    guards = needed_guards([*randoms, *replaced], model.data)
     roots += [node for needed in guards.values() for guard in needed for node in guard.nodes]
     roots += [node for c in chosen for node in c.reads]
     arguments = _arguments(roots, model.data) | {node: value for node, value in carriers.values()}
-    arguments |= gaussian.arrays if gaussian else {}
+    for reduction in reductions:
+        arguments |= reduction.arrays
     arguments |= {c.place: c.place.value for c in chosen}
     placeholders = {node: pair[0] for node, pair in carriers.items()}
-    return Density(randoms, dict(model.potentials), blocks, arguments, placeholders, gaussian, guards)
+    return Density(randoms, dict(model.potentials), blocks, arguments, placeholders, tuple(reductions), guards)
 
 
 def _carriers(randoms: Sequence[Random], data: Mapping[Node, np.ndarray]) -> dict[Random, tuple[Node, np.ndarray]]:

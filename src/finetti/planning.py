@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 
@@ -13,11 +13,13 @@ from finetti.distributions.guards import needed_guards, said
 from finetti.errors import ModelError, unknown_name
 from finetti.model.context import Model
 from finetti.model.graph import Node, Random, label
+from finetti.reductions.contract import Reduction
 from finetti.reductions.linear.build import block_of
 from finetti.reductions.linear.cost import too_dear
 from finetti.reductions.linear.gaussian import GaussianBlock
 from finetti.reductions.linear.layout import TooLarge
 from finetti.reductions.linear.members import Found, find
+from finetti.reductions.pairs import find as conjugate_pairs
 
 AUTO, AS_WRITTEN = "auto", "as_written"
 SAMPLED = ("sampled", "centered", "noncentered")
@@ -46,14 +48,14 @@ class Plan:
 
     Args:
         decisions: one for each unknown, in the order they were written.
-        block: the linear-Gaussian block, if there is one.
+        reductions: what is integrated out.
         engine: "exact", "quadrature", "independence" or "nuts"; before sampling, those that will be tried, in order.
         coordinates: of variables that stay in the chain, where they are not the support's own.
         notes: parameters that may leave their domain, and what the engines had to say afterwards.
     """
 
     decisions: tuple[Decision, ...]
-    block: GaussianBlock | None
+    reductions: tuple[Reduction, ...]
     engine: str
     coordinates: Mapping[Random, Coordinates] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
@@ -114,25 +116,36 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
     notes = said(needed_guards(model.randoms, model.data))
     if isinstance(geometry, str) and geometry == AS_WRITTEN:
         decisions = tuple(Decision(str(node.name), "sampled", "as written") for node in model.free)
-        return Plan(decisions, None, "nuts", notes=notes)
+        return Plan(decisions, (), "nuts", notes=notes)
     block, refused = _block(model, {n: f"asked for: {wish}" for n, wish in wishes.items()})
-    members = set(block.members) if block else set()
-    kept = [node for node in model.free if node not in members]
+    reductions: tuple[Reduction, ...] = (block,) if block else ()
+    kept = _others(model, reductions)
+    pairs, why_not = conjugate_pairs(
+        model.randoms, model.potentials, model.data, [n for n in kept if n not in wishes]
+    )  # fmt: skip
+    reductions, refused = (*reductions, *pairs), refused | why_not
+    kept = _others(model, reductions)
     found, words = centrings(kept, [*model.randoms, *model.potentials.values()], wishes, model.data)
     for node, wish in wishes.items():
         if node not in found and wish != "sampled":
             raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")
     reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
-    decisions = tuple(_decision(node, members, reasons) for node in model.free)
-    return Plan(decisions, block, _engines(_size(kept), block), {**bends(kept), **found}, notes)
+    decisions = tuple(_decision(node, reductions, reasons) for node in model.free)
+    return Plan(decisions, reductions, _engines(_size(kept), reductions), {**bends(kept), **found}, notes)
 
 
-def _engines(left: int, block: GaussianBlock | None) -> str:
+def _others(model: Model, reductions: Sequence[Reduction]) -> list[Random]:
+    """The unknowns that are not integrated out."""
+    members = {member for reduction in reductions for member in reduction.members}
+    return [node for node in model.free if node not in members]
+
+
+def _engines(left: int, reductions: Sequence[Reduction]) -> str:
     """The engines that may draw `left` coordinates, in the order in which they are tried."""
     if left == 0:
         return "exact"
     grid = ["quadrature"] if left <= ON_A_GRID else []
-    proposals = ["independence"] if block and left <= BY_PROPOSALS else []
+    proposals = ["independence"] if reductions and left <= BY_PROPOSALS else []
     return ", else ".join([*grid, *proposals, "nuts"])
 
 
@@ -181,9 +194,10 @@ def _worthwhile(found: Found) -> bool:
     return any(piece.node.observed is not None for piece in found.pieces) or len(found.members) > 1
 
 
-def _decision(node: Random, members: Set[Random], refused: Mapping[Node, str]) -> Decision:
-    if node in members:
+def _decision(node: Random, reductions: Sequence[Reduction], refused: Mapping[Node, str]) -> Decision:
+    by = next((reduction for reduction in reductions if node in set(reduction.members)), None)
+    if by is not None:
         saved = f"{node.size} fewer to sample" if node.size > 1 else "one fewer to sample"
-        why = f"linear and Gaussian given the rest; {saved}; drawn back exactly"
+        why = f"{by.why(node)}; {saved}; drawn back exactly"
         return Decision(str(node.name), "integrated out", why)
     return Decision(str(node.name), "sampled", refused.get(node, ""))

@@ -44,7 +44,7 @@ def rescued(
     attrs = {**attrs, "interrupted": isinstance(error, KeyboardInterrupt)}
     if FLAT not in posterior:
         try:
-            return tree_of(model, density, drawn, posterior, attrs={**attrs, "incomplete": words})
+            return tree_of(model, density, drawn, posterior, {}, attrs={**attrs, "incomplete": words})
         except (Exception, KeyboardInterrupt):
             logger.debug("no tree can be made of what is left", exc_info=True)
     words += " The trace has no coords, and no data; save it before you try again."
@@ -76,7 +76,7 @@ def _unknowns(model: Model, density: Density, rows: np.ndarray, given: Mapping[A
     """Values of one chain, with those that were integrated out if they can be drawn."""
     try:
         with np.errstate(all="ignore"):
-            return values_of(model, density, rows, given, rng)
+            return values_of(model, density, rows, given, rng)[0]
     except Exception:
         values = {**given, **{node: array[None] for node, array in model.data.items()}}
     try:

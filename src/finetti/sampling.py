@@ -122,7 +122,7 @@ def _sampled(
     rng = np.random.default_rng(seed_of_rest)
 
     planned = plan(model, geometry)
-    density = density_of(model, planned.block, planned.coordinates)
+    density = density_of(model, planned.reductions, planned.coordinates)
     starts = with_initvals(model.initvals, initvals, chains)
     checked_wishes(density, starts, chains)
     _refuse_too_many(settings, chains, model)
@@ -161,10 +161,10 @@ def _draw(density: Density, settings: Settings, seeds, rng, *, rewritten: bool, 
             drawn = draw_independently(density, seeds, settings.draws, rng, progressbar=options["progressbar"])
         drawn = drawn or _by_nuts(density, settings, seeds, **options)
     except NoStart:  # where rounding leaves nothing of the marginal density no point has a finite one
-        if density.gaussian is None or not spoilt_at_its_centre(density):
+        if not density.reductions or not spoilt_at_its_centre(density):
             raise
         return None
-    return drawn if density.gaussian is None or _holds(density, drawn) else None
+    return drawn if not density.reductions or _holds(density, drawn) else None
 
 
 def _holds(density: Density, drawn: Drawn) -> bool:

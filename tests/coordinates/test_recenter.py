@@ -136,7 +136,7 @@ def build(name: str) -> pm.Model:
 def planned(model: pm.Model) -> tuple[Density, Density]:
     """The density in the coordinates the plan chose, and that in the variables' own; the same is integrated out."""
     chosen = plan(model)
-    return density_of(model, chosen.block, chosen.coordinates), density_of(model, chosen.block)
+    return density_of(model, chosen.reductions, chosen.coordinates), density_of(model, chosen.reductions)
 
 
 def density_of_values(density: Density, flat: np.ndarray, arguments) -> float:

@@ -128,7 +128,7 @@ def guards_of_density(write):
     with pm.Model() as model:
         write()
     planned = plan(model)
-    return density_of(model, planned.block, planned.coordinates).guards
+    return density_of(model, planned.reductions, planned.coordinates).guards
 
 
 @pytest.mark.parametrize(
@@ -181,8 +181,8 @@ def log_density_at(write, value):
     with pm.Model() as model:
         write()
     planned = plan(model)
-    assert planned.block is not None
-    density = density_of(model, planned.block, planned.coordinates)
+    assert planned.reductions
+    density = density_of(model, planned.reductions, planned.coordinates)
     assert not any(isinstance(block.node, Constant) for block in density.blocks)
     return both_namespaces(density, np.atleast_1d(np.asarray(value, float)))
 

@@ -316,7 +316,7 @@ def test_the_same_seed_gives_the_same_draws_on_any_number_of_cores():
 def drawn(model: pm.Model, draws: int = 500):
     chosen = plan(model)
     seeds = np.random.SeedSequence(1).spawn(2)
-    density = density_of(model, chosen.block, chosen.coordinates)
+    density = density_of(model, chosen.reductions, chosen.coordinates)
     return draw_independently(density, seeds, draws, np.random.default_rng(0))
 
 

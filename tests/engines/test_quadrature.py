@@ -236,7 +236,7 @@ def schools() -> pm.Model:
 
 def exactly(model: pm.Model, draws: int = 500, geometry="auto"):
     chosen = plan(model, geometry)
-    return draw_exactly(density_of(model, chosen.block, chosen.coordinates), 2, draws, np.random.default_rng(0))
+    return draw_exactly(density_of(model, chosen.reductions, chosen.coordinates), 2, draws, np.random.default_rng(0))
 
 
 def test_eight_schools_against_an_integral_of_its_own():
@@ -342,7 +342,7 @@ def test_the_log_density_of_each_draw_is_kept():
     model = schools()
     drawn = exactly(model, draws=20)
     chosen = plan(model)
-    density = density_of(model, chosen.block, chosen.coordinates)
+    density = density_of(model, chosen.reductions, chosen.coordinates)
     expected = [[float(density(x, density.arguments)) for x in chain] for chain in drawn.flat]
     np.testing.assert_allclose(drawn.statistics["lp"], expected, rtol=1e-9)
     assert not drawn.statistics["diverging"].any()

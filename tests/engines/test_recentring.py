@@ -20,7 +20,7 @@ def test_the_chain_stays_at_the_same_values():
         theta = pm.Normal("theta", mu, tau, shape=4)
         pm.Binomial("y", n=[2, 9, 30, 90], logit_p=theta, observed=[1, 7, 12, 80])
     planned = plan(model, "auto")
-    density = density_of(model, planned.block, planned.coordinates)
+    density = density_of(model, planned.reductions, planned.coordinates)
     draws = np.random.default_rng(3).normal(size=(200, density.size))
     position = draws[-1]
     new = recentre(density, density.arguments, draws, _gradients(density, draws), position, metrics.flat(position))

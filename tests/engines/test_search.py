@@ -23,7 +23,7 @@ LEVEL = 1e-7  # of each Kolmogorov-Smirnov test; with 120 generated posteriors a
 
 def density(model: pm.Model):
     chosen = plan(model)
-    return density_of(model, chosen.block, chosen.coordinates)
+    return density_of(model, chosen.reductions, chosen.coordinates)
 
 
 # --- the cases that were wrong -------------------------------------------------------------------------------------

@@ -140,7 +140,7 @@ def _checked(run: Run, quality: Quality | None) -> str:
 def _drawn(run: Run) -> str:
     """How many draws, and where from."""
     if run.asked.sampler == "exact":
-        return f"{number(run.draws, 'independent draw')} from the exact posterior, for everything in it is Gaussian"
+        return f"{number(run.draws, 'independent draw')} from the exact posterior: everything was integrated out"
     if run.asked.sampler == "quadrature":
         return f"{number(run.draws, 'independent draw')} from a grid"
     how = " by proposals fitted to the posterior" if run.asked.sampler == "independence" else ""

@@ -66,7 +66,6 @@ class Counting:
 def _width(density: Density) -> int:
     """Numbers touched by one evaluation, about."""
     width = sum(argument.size for argument in density.arguments.values())
-    if density.gaussian is not None:
-        width = density.gaussian.layout.entries + max((n.size for n in density.gaussian.nodes), default=1)
-        width += sum(rows.products.size for rows in density.gaussian.varying)
+    if density.reductions:
+        width = sum(reduction.width for reduction in density.reductions)
     return max(width, max((node.size for node in density.randoms), default=1), 1)

@@ -36,7 +36,7 @@ def draw_exactly(density: Density, chains: int, draws: int, rng: np.random.Gener
         return _nothing_left(density, chains, draws)
     evaluate = Batches(density)
     (start, _), = start_points(density, [rng], None)  # fmt: skip
-    work = WORK if density.gaussian else WORK_FOR_NUTS  # where latents are integrated out proposals are next
+    work = WORK if density.reductions else WORK_FOR_NUTS  # where latents are integrated out proposals are next
     count = Counting(evaluate, max(FEW, work // evaluate.width))
     try:
         grid, found, checked = _checked_grid(density, count, start, rng)
@@ -93,7 +93,7 @@ def _nothing_left(density: Density, chains: int, draws: int) -> Drawn:
         value = density(np.zeros((1, 0)), density.batched_arguments(), lead=1)
     log_density = np.broadcast_to(np.asarray(value), (chains * draws,)).reshape(chains, draws)
     facts = {"sampler": "exact", "sampling_time": 0.0}
-    note = "everything is Gaussian: draws come from the exact posterior"
+    note = "everything was integrated out: draws come from the exact posterior"
     return Drawn(np.zeros((chains, draws, 0)), _statistics(log_density), facts, (note,))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,7 @@ from finetti.density import Density
 from finetti.engines.drawn import Drawn
 from finetti.engines.scatter import center_of
 from finetti.engines.start import by_chain
-from finetti.model.graph import Node
-from finetti.reductions.linear.gaussian import GaussianBlock
+from finetti.model.graph import Node, Random
 
 TOLERANCE, CHECKED = 1e-4, 200  # nats that rounding may cost the log density, and draws at which that is looked at
 FEW = 0.01  # share of them where it may cost more
@@ -50,11 +49,10 @@ def near_the_data(
         chains: how many.
         rng: source of random numbers.
     """
-    block, given = _block(density), _given(density, center_of(density)[None])
-    drawn = [block.draw(given, 1, rng) for _ in range(chains)]
+    given = _given(density, center_of(density)[None])
     starts = [
-        {str(member.name): one[member][0] for member in block.members if np.isfinite(one[member]).all()}
-        for one in drawn
+        {str(node.name): value[0] for node, value in _drawn_back(density, given, rng) if np.isfinite(value).all()}
+        for _ in range(chains)
     ]
     return [{**start, **wish} for start, wish in zip(starts, by_chain(initvals, chains), strict=True)]
 
@@ -65,7 +63,9 @@ def _precise(rounding: np.ndarray) -> bool:
 
 def _rounding(density: Density, points: np.ndarray) -> np.ndarray:
     """(point,) how wrong rounding makes the log density at (point, unconstrained); infinite where nothing is left."""
-    return _block(density).rounding(_given(density, points))
+    given = _given(density, points)
+    total = sum(np.asarray(reduction.rounding(given)) for reduction in density.reductions)
+    return np.broadcast_to(total, len(points))
 
 
 def _given(density: Density, points: np.ndarray) -> dict[Node, Any]:
@@ -74,6 +74,7 @@ def _given(density: Density, points: np.ndarray) -> dict[Node, Any]:
     return given | {block.node: value for block, value, _ in constrain(density.blocks, points, given, lead=1)}
 
 
-def _block(density: Density) -> GaussianBlock:
-    assert density.gaussian is not None, "no latents are integrated out"
-    return density.gaussian
+def _drawn_back(density: Density, given: dict[Node, Any], rng: np.random.Generator) -> Iterator[tuple[Random, Any]]:
+    for reduction in density.reductions:
+        values = reduction.draw(given, 1, rng).values
+        yield from ((member, values[member]) for member in reduction.members)

@@ -94,7 +94,7 @@ def _checked(density: Density, wish: Mapping[str, Any]) -> dict[Node, np.ndarray
     """The user's values by node, each of the right shape and inside the support."""
     nodes = {block.node.name: block.node for block in density.blocks}
     needed = set(nodes.values())
-    nodes |= {member.name: member for member in density.gaussian.members} if density.gaussian else {}
+    nodes |= {member.name: member for reduction in density.reductions for member in reduction.members}
     values: dict[Node, np.ndarray] = {}
     for name, given in wish.items():
         if name not in nodes:

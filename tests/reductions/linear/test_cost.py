@@ -37,7 +37,7 @@ def crossed(rows: int, one: int, other: int) -> pm.Model:
 def equations(model: pm.Model) -> int:
     """Of the program whose compilation is waited for."""
     plan = pm.plan(model)
-    density, jax = density_of(model, plan.block, plan.coordinates), load_jax()
+    density, jax = density_of(model, plan.reductions, plan.coordinates), load_jax()
     nodes, values = tuple(density.arguments), tuple(density.arguments.values())
 
     def log_density(flat, given):
@@ -50,19 +50,19 @@ def equations(model: pm.Model) -> int:
 def test_the_program_does_not_grow_with_the_number_of_scales():
     """It was a line for each pair of coefficients and entry: tens of thousands for 20."""
     few, many = equations(horseshoe(12)), equations(horseshoe(60))
-    assert pm.plan(horseshoe(60)).block is not None
+    assert pm.plan(horseshoe(60)).reductions
     assert many == few < 500
 
 
 def test_the_textbook_models_are_integrated_out():
     for model in (horseshoe(60), crossed(2000, 200, 50), crossed(5000, 500, 100)):
-        assert pm.plan(model).block is not None
+        assert pm.plan(model).reductions
 
 
 def test_two_large_crossed_factors_stay_in_the_chain():
     """As many rows as lme4's InstEval: a dense border of a thousand elements, for each evaluation."""
     plan = pm.plan(crossed(73_421, 2972, 1128))
-    assert plan.block is None
+    assert not plan.reductions
     assert "an evaluation, more than it saves" in str(plan) and "centring learned" in str(plan)
 
 
@@ -73,7 +73,7 @@ def test_a_long_walk_stays_in_the_chain_and_a_short_one_does_not():
             pm.Normal("y", pm.math.cumsum(step), 1, observed=np.cumsum(RNG.normal(size=steps)))
         return pm.plan(model)
 
-    assert walk(100).block is not None and walk(1000).block is None
+    assert walk(100).reductions and not walk(1000).reductions
 
 
 def test_what_a_horseshoe_answers_is_what_the_model_as_written_answers():

@@ -35,8 +35,8 @@ OFTEN = settings(
 
 def integrated(model: pm.Model) -> tuple[GaussianBlock, Density]:
     """The block of a model, and the density without the latents in it."""
-    block = plan(model).block
-    return block, density_of(model, block)
+    (block,) = plan(model).reductions
+    return block, density_of(model, [block])
 
 
 def values_at(density: Density, model: pm.Model, flat: np.ndarray) -> dict[Node, np.ndarray]:
@@ -107,7 +107,7 @@ def test_density_as_written_is_marginal_times_conditional(name):
 @given(models(), st.integers(0, 10**6))
 def test_models_that_grow_at_random(model, seed):
     rng = np.random.default_rng(seed)
-    block = plan(model).block
+    (block,) = plan(model).reductions
     if block is None:
         return
     check_marginal(model, rng, points=2, rtol=1e-6)

@@ -90,7 +90,7 @@ def both(y, x, s, tau, prior, *, centred=True) -> tuple[float, float]:
     """The block's log density and the decimal one."""
     model = regression(y, x, prior, centred=centred)
     given: dict[Node, np.ndarray] = {model["tau"]: np.array(float(tau)), model["s"]: np.array(float(s))}
-    block = plan(model).block
+    (block,) = plan(model).reductions
     exact = log_law(y, np.column_stack([np.ones(N), x]), np.eye(J)[G], s, tau, prior)
     return float(block.log_marginal(given)), exact
 
@@ -194,7 +194,7 @@ def by_groups_in_long_double(g, x, y, ta, tb, s) -> float:
 
 def test_a_million_rows():
     model, g, x, y = million()
-    block = plan(model).block
+    (block,) = plan(model).reductions
     for ta, tb, s in ((1.0, 0.3, 1.0), (0.01, 2.0, 1.1), (1e-6, 1e-6, 3.0)):
         given = {model[name]: np.array(value) for name, value in (("ta", ta), ("tb", tb), ("s", s))}
         found = float(block.log_marginal(given))
@@ -205,9 +205,9 @@ def test_no_evaluation_touches_the_rows_again():
     """What the compiled program is given does not grow with the rows."""
     model, *_ = million()
     chosen = plan(model)
-    density = density_of(model, chosen.block)
+    density = density_of(model, chosen.reductions)
     assert sum(a.size for a in density.arguments.values()) < 20_000
-    assert isinstance(chosen.block, GaussianBlock) and chosen.block.layout.grid.shape == (2, 200)
+    assert isinstance(block := chosen.reductions[0], GaussianBlock) and block.layout.grid.shape == (2, 200)
 
 
 def test_the_oracle_agrees_with_scipy():

@@ -51,7 +51,7 @@ def draw_independently(
     Raises:
         KeyboardInterrupt: at Ctrl-C before there are draws; later they are kept.
     """  # fmt: skip
-    if density.gaussian is None or density.size > BY_PROPOSALS:
+    if not density.reductions or density.size > BY_PROPOSALS:
         return None
     evaluate = Batches(density)
     if ROUNDS * pilot_size(density.size) * evaluate.width > WORK:

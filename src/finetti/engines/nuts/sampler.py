@@ -84,11 +84,12 @@ def _compiled(density: Density, settings: Settings) -> Runner:
 def _of_compilation(density: Density) -> str:
     """What a long compilation is about."""
     operations = sum(isinstance(node, Apply) for node in ancestors([*density.randoms, *density.potentials.values()]))
-    out = f", with {len(density.gaussian.members)} variables integrated out" if density.gaussian else ""
+    members = sum(len(reduction.members) for reduction in density.reductions)
+    out = f", with {members} variables integrated out" if members else ""
     words = [f"Still compiling the sampler: the model is {operations:,} operations on {density.size:,} unknowns{out}."]
     if operations > MANY_OPERATIONS:
         words.append("A loop in Python is unrolled; written with `jax.lax.scan` inside `wrap` it compiles at once.")
-    if density.gaussian:
+    if members:
         words.append('With geometry="as_written" nothing is integrated out, which may compile sooner.')
     return " ".join([*words, "The next run of this model need not compile again."])
 

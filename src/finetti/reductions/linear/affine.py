@@ -59,10 +59,11 @@ class Reader:
     Args:
         latents: the variables the forms may be affine in.
         data: values of the model's data.
+        standardised: whether a Normal latent is read as its mean plus its scale times a standard one, or as it is.
     """
 
-    def __init__(self, latents: frozenset[Node], data: Mapping[Node, np.ndarray]):
-        self.latents, self.data = latents, data
+    def __init__(self, latents: frozenset[Node], data: Mapping[Node, np.ndarray], *, standardised: bool = True):
+        self.latents, self.data, self.standardised = latents, data, standardised
         self._touched: dict[Node, frozenset[Node]] = {}
         self._forms: dict[Node, Form] = {}
         self._static: dict[Node, np.ndarray | None] = {}
@@ -135,7 +136,7 @@ class Reader:
         """A latent as its mean plus its scale times a standard normal; as it is, where its prior is flat."""
         index = np.arange(node.size).reshape(*node.shape, 1)
         own = Form(node.shape, (Term(node, index, np.ones(index.shape)),))
-        if not node.parameters:
+        if not node.parameters or not self.standardised:
             return own
         mean, scale = node.parameters
         self._refuse_if_read(scale, "it enters a scale")

@@ -12,8 +12,9 @@ from finetti.coordinates.constrain import blocks_of, constrain, unconstrain
 from finetti.errors import ModelError
 from finetti.model.graph import Node, Random
 from finetti.model.namespace import NUMPY
+from finetti.reductions.contract import placeholder
 from finetti.reductions.linear.elimination import factorise, quadratic, solve
-from finetti.reductions.linear.gaussian import ROUNDING, GaussianBlock, Values, placeholder, sorted_out
+from finetti.reductions.linear.gaussian import ROUNDING, GaussianBlock, Values, sorted_out
 from finetti.reductions.linear.layout import System, arrange
 from finetti.reductions.linear.members import Found
 from finetti.reductions.linear.rows import compressed, standard

@@ -24,8 +24,9 @@ from typing import Any
 import numpy as np
 
 from finetti.model.evaluate import align, evaluate
-from finetti.model.graph import Constant, Node, Random
+from finetti.model.graph import Node, Random
 from finetti.model.namespace import NUMPY, Namespace
+from finetti.reductions.contract import DrawnBack, numbers_of, placeholder
 from finetti.reductions.linear.elimination import diagonal, factorise, log_of_product, quadratic, solve
 from finetti.reductions.linear.layout import Layout, System
 from finetti.reductions.linear.rows import Rows, Slot
@@ -56,12 +57,12 @@ class Shared:
     @cached_property
     def part(self) -> Callable[[int, int], tuple[np.ndarray, np.ndarray]]:
         """From two entries, start and stop, to the rows of the table that have one there, and these: (entry, row)."""
+        return lru_cache(lambda start, stop: _part(self.table, start, stop))
 
-        def of(start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-            rows = np.flatnonzero(self.table[:, start:stop].any(axis=1))
-            return rows, np.ascontiguousarray(self.table[rows, start:stop].T)
-
-        return lru_cache(of)
+    def part_of(self, table: Any, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+        """The same of other numbers, where they are others."""
+        own = table is self.table or table.base is self.table
+        return self.part(start, stop) if own else _part(table, start, stop)
 
 
 @dataclass(frozen=True)
@@ -153,17 +154,18 @@ class GaussianBlock:
 
         return self.layout.system(entries, values.xp)
 
-    def draw(self, given: Mapping[Node, Any], draws: int, rng: np.random.Generator) -> dict[Node, np.ndarray]:
-        """A draw of every member for each draw of phi, exact given phi.
+    @property
+    def width(self) -> int:
+        """Numbers that one evaluation touches, about."""
+        products = sum(rows.products.size for rows in self.varying)
+        return self.layout.entries + max((node.size for node in self.nodes), default=1) + products
 
-        Args:
-            given: values by node, each (draw, *shape) or (1, *shape).
-            draws: how many; more than phi has only where the members do not depend on it.
-            rng: source of random numbers.
+    def why(self, member: Random) -> str:
+        """What allows a member to be integrated out."""
+        return "linear and Gaussian given the rest"
 
-        Returns:
-            Members' values (draw, *shape).
-        """
+    def draw(self, given: Mapping[Node, Any], draws: int, rng: np.random.Generator) -> DrawnBack:
+        """A draw of every member for each draw of phi; see `Reduction.draw`."""
         with np.errstate(all="ignore"):  # where rounding has spoilt the system, which `rounding` tells
             factors = factorise(self.system(Values(self, given, NUMPY, 1)), NUMPY)
             flat = self.layout.joined(*solve(factors, draws, rng)) + self.shift
@@ -172,7 +174,7 @@ class GaussianBlock:
             z = flat[:, start : start + member.size].reshape(-1, *member.shape)
             values[member] = _from_standard(member, z, values)
             start += member.size
-        return {member: values[member] for member in self.members}
+        return DrawnBack({member: values[member] for member in self.members}, {})
 
 
 def _from_standard(member: Random, z: np.ndarray, values: Mapping[Node, Any]) -> np.ndarray:
@@ -193,8 +195,7 @@ class Values:
         self.block, self.xp, self.lead = block, xp, lead
         values = evaluate(block.nodes, given, xp=xp, lead=lead)
         self.flat = {node: self._draws_last(value) for node, value in zip(block.nodes, values, strict=True)}
-        arrays = block.arrays  # a compiled program is given its own, NumPy takes the block's
-        self.arrays = arrays if xp is NUMPY else {n: given.get(n, array) for n, array in arrays.items()}
+        self.arrays = numbers_of(block, given, lead)
 
     def _draws_last(self, value: Any) -> Any:
         """(*shape) as (element,), (draw, *shape) as (element, draw)."""
@@ -230,9 +231,11 @@ class Values:
         stacked = _stacked(weights) if weights and self.lead else None
 
         def entries(start: int, stop: int) -> Any:
-            rows, part = shared.part(start, stop)
-            if stacked is not None and len(rows):
-                return _product(part, stacked[rows])
+            if stacked is not None:
+                rows, part = shared.part_of(table, start, stop)
+                if len(rows):
+                    return _product(part, stacked[rows])
+            rows, _ = shared.part(start, stop)
             total = xp.zeros((stop - start,) + (1,) * self.lead)
             for k in rows:
                 total = total + weights[k] * table[k, start:stop]
@@ -262,6 +265,11 @@ class Values:
         for node, repeats in self.block.log_terms:
             total = total + repeats * xp.sum(self.flat[node], axis=0)
         return total
+
+
+def _part(table: np.ndarray, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.flatnonzero(table[:, start:stop].any(axis=1))
+    return rows, np.ascontiguousarray(table[rows, start:stop].T)
 
 
 def _stacked(numbers: Sequence[np.ndarray]) -> np.ndarray:
@@ -325,11 +333,6 @@ def _many_kinds(piece: Rows) -> bool:
     if not piece.slots:
         return False
     return len(np.unique(np.stack([slot.index[0] for slot in piece.slots]), axis=1).T) > MANY_KINDS
-
-
-def placeholder(array: np.ndarray) -> Constant:
-    """A node that stands for an array among the arguments of a compiled program."""
-    return Constant(array.shape, array.dtype, array)
 
 
 def _kind(slots: Sequence[Slot], column: int, coefficients: dict[tuple, int]) -> int:

@@ -45,7 +45,7 @@ def test_each_chain_is_read_in_the_coordinates_it_learned_itself():
         tau = pm.HalfNormal("tau", 1)
         pm.Deterministic("double", 2 * tau)
     chosen = {model.free[0]: Bend(plan(model, "auto").coordinates[model.free[0]].place)}
-    density = density_of(model, None, chosen)
+    density = density_of(model, coordinates=chosen)
     place, x = chosen[model.free[0]].place, np.linspace(-2, 3, 6)
     learned = tuple({**density.arguments, place: np.asarray(np.log(k))} for k in (0.5, 4.0))
     drawn = Drawn(np.stack([x, x])[..., None], {"lp": np.zeros((2, 6))}, arguments=learned)

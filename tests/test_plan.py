@@ -152,8 +152,8 @@ def test_a_wrong_name_or_wish_is_refused():
 def test_nothing_is_integrated_out_that_nothing_depends_on():
     with pm.Model() as model:
         pm.Normal("alone", 0, 1)
-        p = pm.Beta("p", 1, 1)
-        pm.Bernoulli("y", p, observed=[1, 0])
+        pm.Beta("p", 1, 1)
+        pm.Bernoulli("y", logit_p=pm.Normal("odds", 0, 1), observed=[1, 0])
     assert not pm.plan(model).reductions
 
 

@@ -118,7 +118,7 @@ def check_conditional(model: pm.Model, rng: np.random.Generator, *, draws: int =
     """Draws at one phi have the dense law's mean and covariance; false alarm 1 in a million for each of two tests."""
     block, density = integrated(model)
     given = values_at(density, model, 0.5 * rng.normal(size=density.size))
-    drawn = flat_values(block.members, block.draw(batched(given), draws, rng))
+    drawn = flat_values(block.members, block.draw(batched(given), draws, rng).values)
     assert drawn.shape == (draws, sum(m.size for m in block.members))
     assert_normal(drawn, law_of(block, given))
 
@@ -141,7 +141,7 @@ def test_each_draw_belongs_to_its_own_phi(name):
     flats = rng.normal(size=(300, density.size))
     given = {n: v[None] for n, v in {**density.arguments, **model.data}.items()}
     phi = {b.node: v for b, v, _ in constrain(density.blocks, flats, given, lead=1)}
-    drawn = flat_values(block.members, block.draw({**given, **phi}, 300, rng))
+    drawn = flat_values(block.members, block.draw({**given, **phi}, 300, rng).values)
     w = [whitened(row[None], law_of(block, values_at(density, model, f))) for row, f in zip(drawn, flats, strict=True)]
     assert stats.kstest(np.concatenate(w).ravel(), stats.norm.cdf).pvalue > 1e-6
 

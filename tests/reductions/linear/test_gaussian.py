@@ -107,8 +107,7 @@ def test_density_as_written_is_marginal_times_conditional(name):
 @given(models(), st.integers(0, 10**6))
 def test_models_that_grow_at_random(model, seed):
     rng = np.random.default_rng(seed)
-    (block,) = plan(model).reductions
-    if block is None:
+    if not plan(model).reductions:
         return
     check_marginal(model, rng, points=2, rtol=1e-6)
     check_conditional(model, rng)
@@ -144,6 +143,35 @@ def test_each_draw_belongs_to_its_own_phi(name):
     drawn = flat_values(block.members, block.draw({**given, **phi}, 300, rng).values)
     w = [whitened(row[None], law_of(block, values_at(density, model, f))) for row, f in zip(drawn, flats, strict=True)]
     assert stats.kstest(np.concatenate(w).ravel(), stats.norm.cdf).pvalue > 1e-6
+
+
+def test_numbers_that_are_given_replace_its_own():
+    """Other data, far from the first and with other zeros among them, through the pattern of the first."""
+
+    def with_data(offset: float, x: np.ndarray) -> tuple[GaussianBlock, Density]:
+        with pm.Model() as model:
+            mu, tau, slope = pm.Normal("mu", 0, 1e4), pm.HalfNormal("tau", 2), pm.Normal("slope", 0, 1)
+            theta = pm.Normal("theta", mu, tau, shape=3)
+            scale = pm.HalfNormal("scale", 1, shape=3)
+            y = offset + np.array([1.0, 2.0, 4.0, 0.0, 3.0, 2.0])
+            index = np.array([0, 0, 1, 1, 2, 2])
+            pm.Normal("y", theta[index] + slope * x, scale[index], observed=y)
+        return integrated(model)
+
+    block, density = with_data(0.0, np.array([1.0, 0.0, 2.0, 0.0, 1.0, 0.5]))
+    other, wanted = with_data(1e6, np.array([0.0, 3.0, 0.0, 1.0, 1.0, -2.0]))
+    assert len(block.arrays) == len(other.arrays) and np.any(other.shift.value) and not np.any(block.shift.value)
+    given = dict(zip(density.arguments, wanted.arguments.values(), strict=True))
+    batched_numbers = {node: value[None] for node, value in given.items()}
+    flat = np.random.default_rng(1).normal(size=(20, density.size))
+    right = wanted(flat, wanted.batched_arguments(), lead=1)
+    np.testing.assert_allclose(density(flat, batched_numbers, lead=1), right, rtol=1e-9)
+    phi = {b.node: v for b, v, _ in constrain(density.blocks, flat, batched_numbers, lead=1)}
+    same = {b.node: v for b, v, _ in constrain(wanted.blocks, flat, wanted.batched_arguments(), lead=1)}
+    draws = block.draw(batched_numbers | phi, 20, np.random.default_rng(2)).values
+    expected = other.draw(wanted.batched_arguments() | same, 20, np.random.default_rng(2)).values
+    for mine, its in zip(block.members, other.members, strict=True):
+        np.testing.assert_allclose(draws[mine], expected[its], rtol=1e-9)
 
 
 def test_draws_are_independent_of_each_other():

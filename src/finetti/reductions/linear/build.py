@@ -83,7 +83,7 @@ def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
         log_terms=tuple((p.log_term, p.repeats) for p in found.pieces if p.log_term is not None),
         constant=constant,
         known=placeholder(np.asarray(constant)),
-        shift=shift,
+        shift=placeholder(shift),
     )
 
 

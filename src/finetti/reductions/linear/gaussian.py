@@ -87,7 +87,7 @@ class GaussianBlock:
         log_scale: slots of the normalising terms, each with the counts of its elements.
         log_terms: further log terms, with how often each occurs.
         constant: known normalising terms; `known` is the node under which a compiled program is given them.
-        shift: (element,) the point the members are measured from.
+        shift: place of (element,) the point the members are measured from.
     """
 
     members: tuple[Random, ...]
@@ -99,7 +99,7 @@ class GaussianBlock:
     log_terms: tuple[tuple[Node, int], ...]
     constant: float
     known: Node
-    shift: np.ndarray
+    shift: Constant
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -113,6 +113,7 @@ class GaussianBlock:
     def arrays(self) -> dict[Node, np.ndarray]:
         """What a compiled program takes as arguments."""
         tables = {self.shared.place: self.shared.table, self.known: np.asarray(self.constant)}
+        tables[self.shift] = self.shift.value
         return tables | {rows.place: rows.products for rows in self.varying}
 
     def log_marginal(self, given: Mapping[Node, Any], *, xp: Namespace = NUMPY, lead: int = 0) -> Any:
@@ -167,8 +168,9 @@ class GaussianBlock:
     def draw(self, given: Mapping[Node, Any], draws: int, rng: np.random.Generator) -> DrawnBack:
         """A draw of every member for each draw of phi; see `Reduction.draw`."""
         with np.errstate(all="ignore"):  # where rounding has spoilt the system, which `rounding` tells
-            factors = factorise(self.system(Values(self, given, NUMPY, 1)), NUMPY)
-            flat = self.layout.joined(*solve(factors, draws, rng)) + self.shift
+            numbers = Values(self, given, NUMPY, 1)
+            factors = factorise(self.system(numbers), NUMPY)
+            flat = self.layout.joined(*solve(factors, draws, rng)) + numbers.arrays[self.shift]
         values, start = dict(given), 0
         for member in self.members:
             z = flat[:, start : start + member.size].reshape(-1, *member.shape)

@@ -190,7 +190,7 @@ def test_independent_draws_are_not_judged_by_r_hat():
     ("attrs", "line"),
     [
         ({"sampler": "exact"},
-         "4,000 independent draws from the exact posterior, for everything in it is Gaussian."),
+         "4,000 independent draws from the exact posterior: everything was integrated out."),
         ({"sampler": "quadrature", "search_points": 4096, "search_modes": 1, "search_bounded": 1},
          "4,000 independent draws from a grid; 4,096 points spread over the prior showed one mode; a mode much "
          "narrower than their spacing would be missed."),

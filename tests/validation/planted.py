@@ -100,7 +100,8 @@ FAULTS = {
         ("tests/reductions/linear/test_gaussian.py",),
     ),
     "draw-back: the shift left out": Fault(
-        LINEAR + "gaussian.py", "*solve(factors, draws, rng)) + numbers.arrays[self.shift]", "*solve(factors, draws, rng))",
+        LINEAR + "gaussian.py", "*solve(factors, draws, rng)) + numbers.arrays[self.shift]",
+        "*solve(factors, draws, rng))",
         ("tests/test_collect.py",),
     ),
     "centring: no scale in the log-determinant": Fault(

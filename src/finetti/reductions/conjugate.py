@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from finetti.distributions.bijections import EXP, LOGISTIC, Bijection
 from finetti.distributions.special import log_rising
 from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Constant, Node, Random
@@ -111,9 +112,10 @@ class Conjugate:
         a, b = (xp.reshape(v, (*v.shape[:lead], -1)) for v in shaped)
         return a, b
 
-    def _shaped(self, flat: np.ndarray, draws: int) -> np.ndarray:
-        """(draw, *shape) of (draw or 1, element)."""
-        return np.broadcast_to(flat, (draws, self.member.size)).reshape(draws, *self.member.shape)
+    def _drawn(self, scale: Bijection, flat: np.ndarray, draws: int) -> DrawnBack:
+        """Draws on the support's own scale (draw, element), and their values, which never are 0 or 1."""
+        z = flat.reshape(draws, *self.member.shape)
+        return DrawnBack({self.member: scale.forward(NUMPY, z)[0]}, {self.member: z})
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,7 @@ class GammaPoisson(Conjugate):
         shape, rate = self._prior(given, NUMPY, 1)
         exposure, _ = self._exposure(numbers, given, NUMPY, 1)
         log_value = _log_gamma(shape + numbers[self.first], (draws, self.member.size), rng) - np.log(rate + exposure)
-        log_value = self._shaped(log_value, draws)
-        return DrawnBack({self.member: np.exp(log_value)}, {self.member: log_value})
+        return self._drawn(EXP, log_value, draws)
 
     def _terms(self, given: Mapping[Node, Any], xp: Namespace, lead: int) -> tuple[Any, Any, Any, Any]:
         """Three of each element (draw, element), and one (draw,)."""
@@ -182,9 +183,7 @@ class BetaBinomial(Conjugate):
         size = (draws, self.member.size)
         for_it = _log_gamma(a + numbers[self.first], size, rng)
         against = _log_gamma(b + numbers[self.second], size, rng)
-        log_odds = self._shaped(for_it - against, draws)
-        value = np.exp(-np.logaddexp(0.0, -log_odds))
-        return DrawnBack({self.member: value}, {self.member: log_odds})
+        return self._drawn(LOGISTIC, for_it - against, draws)
 
     def _terms(self, given: Mapping[Node, Any], xp: Namespace, lead: int) -> tuple[Any, Any, Any]:
         """(draw, element) each."""

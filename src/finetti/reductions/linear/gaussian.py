@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from finetti.model.evaluate import align, evaluate
-from finetti.model.graph import Node, Random
+from finetti.model.graph import Constant, Node, Random
 from finetti.model.namespace import NUMPY, Namespace
 from finetti.reductions.contract import DrawnBack, numbers_of, placeholder
 from finetti.reductions.linear.elimination import diagonal, factorise, log_of_product, quadratic, solve

@@ -28,7 +28,7 @@ from finetti.trace import Trace
 
 TOO_PRECISE = (
     "latents were not integrated out: the data fix them so much more closely than their priors that rounding would "
-    "spoil the marginal density; the model was sampled as written"
+    "spoil the marginal density; they stayed in the chain"
 )
 STATISTICS = 8  # numbers that a sampler tells of each draw
 MOST = {"draws": 10**9, "tune": 10**9, "chains": 10_000, "cores": 10**6}
@@ -133,13 +133,24 @@ def _sampled(
         drawn = _draw(density, settings, seeds, rng, rewritten=rewritten, step=step, **options)
         if drawn is None:
             options["initvals"] = near_the_data(density, starts, chains, rng)
-            planned, density = plan(model, AS_WRITTEN).with_notes(TOO_PRECISE), density_of(model)
-            settings = replace(settings, step=_stepper(step, AS_WRITTEN))
+            planned = _all_in_the_chain(model, geometry, density)
+            density = density_of(model, planned.reductions, planned.coordinates)
+            settings = replace(settings, step=_stepper(step, geometry if planned.coordinates else AS_WRITTEN))
             drawn = _by_nuts(density, settings, seeds, **options)
     facts = _facts(settings, seed, geometry) | {"guarded": guarded(density.guards)} | dict(drawn.facts)
     trace = _trace(model, density, planned, drawn, facts, rng, threads_for(chains, cores))
     _warn(trace)
     return trace
+
+
+def _all_in_the_chain(model: Model, geometry: Geometry, density: Density) -> Plan:
+    """A plan that integrates nothing out: the model as written, where no member has a centring to learn."""
+    members = {member: "sampled" for reduction in density.reductions for member in reduction.members}
+    by_name = {str(member.name): wish for member, wish in members.items()}
+    planned = plan(model, by_name | (dict(geometry) if isinstance(geometry, Mapping) else {}))
+    if members.keys() & planned.coordinates.keys():
+        return planned.with_notes(TOO_PRECISE)
+    return plan(model, AS_WRITTEN).with_notes(TOO_PRECISE)
 
 
 def _refuse_too_many(settings: Settings, chains: int, model: Model) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import runpy
 import subprocess
 import sys
 import tomllib
@@ -164,3 +165,10 @@ def test_every_public_name_is_there():
     assert len(set(finetti.__all__)) == len(finetti.__all__)
     with pytest.raises(AttributeError, match="Normall"):
         finetti.Normall  # noqa: B018
+
+
+def test_faults_to_be_planted_have_their_place():
+    """Those that `make validate` plants, each in a line that the source still has, once."""
+    known = runpy.run_path(str(ROOT / "tests" / "validation" / "planted.py"))["FAULTS"]
+    lost = [name for name, fault in known.items() if (SOURCE / fault.file).read_text().count(fault.old) != 1]
+    assert not lost, f"plant them anew: {lost}"

@@ -60,7 +60,7 @@ class Shared:
         return lru_cache(lambda start, stop: _part(self.table, start, stop))
 
     def part_of(self, table: Any, start: int, stop: int) -> tuple[np.ndarray, np.ndarray]:
-        """The same of other numbers, where they are others."""
+        """The same of other numbers, where they are others; its own come as themselves or as a view of them."""
         own = table is self.table or table.base is self.table
         return self.part(start, stop) if own else _part(table, start, stop)
 
@@ -326,7 +326,7 @@ def sorted_out(rows: Sequence[Rows], layout: Layout) -> tuple[Shared, tuple[Vary
                 pair = (min(a, b), max(a, b))
                 table[pair] = table.get(pair, 0.0) + entries[: layout.entries]
     pairs = np.array(list(table), int).reshape(-1, 2)
-    stacked = np.array(list(table.values())).reshape(len(pairs), layout.entries)
+    stacked = np.array(list(table.values())).reshape(len(pairs), layout.entries).copy()  # no view: see `part_of`
     return Shared(tuple(coefficients), pairs, stacked, placeholder(stacked)), tuple(varying)
 
 

@@ -19,8 +19,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "src" / "finetti"
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
-    ("errors", "hints", "interrupts"), ("model", "math"), ("distributions",), ("coordinates",), ("reductions",),
-    ("planning",), ("density",), ("engines",),
+    ("errors", "hints", "interrupts"), ("model", "math"), ("distributions",), ("rebuilding",), ("coordinates",),
+    ("reductions",), ("planning",), ("density",), ("engines",),
     ("schema", "store"), ("trace", "collect", "rescue"), ("diagnostics",), ("sampling",), ("plots",), ("demo",),
     ("cli", "__main__"),
 )  # fmt: skip

@@ -24,6 +24,7 @@ _WHERE = {
         "DiscreteUniform",
     ),
     "finetti.distributions.multivariate": ("MvNormal", "Dirichlet", "LKJCholeskyCov"),
+    "finetti.rebuilding": ("rebuild",),
     "finetti.planning": ("plan",),
     "finetti.sampling": ("sample",),
     "finetti.trace": ("Trace", "load"),
@@ -74,6 +75,7 @@ if TYPE_CHECKING:  # the table again, for tools that read without running; a tes
     from finetti.distributions.multivariate import (
         MvNormal as MvNormal, Dirichlet as Dirichlet, LKJCholeskyCov as LKJCholeskyCov,
     )
+    from finetti.rebuilding import rebuild as rebuild
     from finetti.planning import plan as plan
     from finetti.sampling import sample as sample
     from finetti.trace import Trace as Trace, load as load

@@ -23,22 +23,22 @@ A family whose density asks for log x is written by `log_density_by_logs(xp, x, 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from finetti.distributions.bijections import REAL, Logs, Support
+from finetti.distributions.data import check_observed
 from finetti.distributions.domains import (
     Condition,
     Parameter,
-    brief,
     check_condition,
     check_parameter,
-    first_bad,
 )
 from finetti.distributions.guards import Guard, guards_of
 from finetti.distributions.starts import checked_start
-from finetti.errors import DataError, ModelError, ShapeError
+from finetti.errors import ModelError, ShapeError
 from finetti.hints import OF_DISTRIBUTIONS
 from finetti.model.context import Dims, Model
 from finetti.model.evaluate import is_static, static_value
@@ -169,7 +169,7 @@ class Family:
         cls.check_values(node, values)
         observed = None if node.observed is None else static_value(node.observed, data)
         if observed is not None:
-            _check_observed(node, observed, values)
+            check_observed(node, observed, values)
 
     @classmethod
     def check_values(cls, node: Random, values: Sequence[np.ndarray | None]) -> None:
@@ -188,8 +188,20 @@ def named(node: Random, name: str, *, shape: Any = None, dims: Dims = None) -> R
     model = Model.current()
     model.claim(name)
     shape = node.shape if shape is None and dims is None else shape
+    return entered(model, replace(node, name=name), observed=None, shape=shape, dims=dims)
+
+
+def entered(model: Model, node: Random, *, observed: Node | None, shape: Any, dims: Dims) -> Random:
+    """A variable like `node`, with its parameters and guards, entered into another model.
+
+    Args:
+        model: the model.
+        node: its name, family, parameters and guards; the parameters belong to the model.
+        observed: its data.
+        shape, dims: as a user gives them.
+    """
     made = _random(
-        node.family, name, node.parameters, node.guards, observed=None, shape=shape, dims=dims, model=model
+        node.family, node.name, node.parameters, node.guards, observed=observed, shape=shape, dims=dims, model=model
     )
     return model.register(made)
 
@@ -362,33 +374,3 @@ def _broadcasts_to(shape: Shape, target: Shape) -> bool:
 
 def _source(source: Node) -> str:
     return "" if isinstance(source, Constant) else f" (from {label(source)})"
-
-
-def _check_observed(node: Random, observed: np.ndarray, parameters: list[np.ndarray | None]) -> None:
-    _refuse_nan(node, observed)
-    support = node.family.support_of(node.parameters)
-    bounds = node.family.bounds_of(tuple(parameters), support)
-    if any(bound is None for bound in bounds):
-        return
-    event = node.family.event_ndim
-    inside = np.broadcast_to(support.contains(observed, *bounds), observed.shape[: observed.ndim - event])
-    if not inside.all():
-        words = support.words.format(*(brief(b) for b in bounds))
-        raise DataError(
-            f"The data of {node.name!r} must be {words} ({node.family.__name__}), but "
-            f"{first_bad(~np.atleast_1d(inside), observed, event)}."
-        )
-
-
-def _refuse_nan(node: Random, observed: np.ndarray) -> None:
-    if observed.dtype.kind != "f":
-        return
-    bad = np.isnan(observed)
-    if bad.any():
-        raise DataError(
-            f"The data of {node.name!r} have missing values: {first_bad(np.atleast_1d(bad), observed, 0)}. finetti "
-            "does not impute: leave those rows out before writing the model (`df.dropna()`), in the data and the index."
-        )
-    infinite = np.atleast_1d(np.isinf(observed))
-    if infinite.any():
-        raise DataError(f"The data of {node.name!r} must be finite, but {first_bad(infinite, observed, 0)}.")

@@ -14,6 +14,12 @@ from finetti.errors import DataError, ShapeError
 from finetti.model.graph import Apply, Deterministic, Node, Random
 from finetti.model.namespace import NUMPY
 
+_RULES: dict[tuple[str, ...], Any] = {}  # domains and conditions by their words
+
+
+def _rule(*key: str) -> Any:
+    return _RULES[key]
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -35,6 +41,13 @@ class Domain:
     proven: Callable[[Node, Ranges], bool] = lambda node, ranges: False
     shows: bool = False
     link: str = ""
+
+    def __post_init__(self) -> None:
+        _RULES.setdefault((self.words,), self)
+
+    def __reduce__(self) -> tuple:
+        """A copy in another process is that one's own."""
+        return _rule, (self.words,)
 
 
 def interval(
@@ -189,6 +202,13 @@ class Condition:
     words: str
     holds: Callable[..., Any]
     follows: Callable[..., bool] = lambda *ranges: False
+
+    def __post_init__(self) -> None:
+        _RULES.setdefault((self.words, *self.names), self)
+
+    def __reduce__(self) -> tuple:
+        """A copy in another process is that one's own."""
+        return _rule, (self.words, *self.names)
 
 
 def below(first: Range, second: Range) -> bool:

@@ -124,12 +124,12 @@ def concatenate(arrays: Sequence[Any], axis: int = 0) -> Apply:
 def reshape(a: Any, shape: int | Sequence[int]) -> Apply:
     """The same elements in another shape; one length may be -1."""
     a = as_node(a)
-    target = _whole(shape, "reshape")
+    asked = _whole(shape, "reshape")
     try:
-        target = np.broadcast_to(0.0, a.shape).reshape(target).shape
+        target = np.broadcast_to(0.0, a.shape).reshape(asked).shape
     except ValueError:
-        raise ShapeError(f"{label(a)} of shape {a.shape} cannot be reshaped to {target}.") from None
-    return apply("reshape", a, shape=target)
+        raise ShapeError(f"{label(a)} of shape {a.shape} cannot be reshaped to {asked}.") from None
+    return apply("reshape", a, shape=asked if a.size else target)  # a -1 follows other lengths
 
 
 def broadcast_to(a: Any, shape: int | Sequence[int]) -> Node:

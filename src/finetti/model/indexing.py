@@ -30,8 +30,9 @@ def getitem(x: Node, index: Any) -> Apply:
             template.append(_checked_integer(x, axis, int(part)))
             axis += 1
         else:
+            made_for = _made_for_a_length(part)
             for array in _index_arrays(x, axis, part):
-                template.append(Place(len(arrays)))
+                template.append(Place(len(arrays), x.shape[axis] if made_for else None))
                 arrays.append(array)
                 axis += 1
     return apply("getitem", x, *arrays, template=tuple(template))
@@ -60,6 +61,11 @@ def _is_mask(part: Any) -> bool:
         return False
 
 
+def _made_for_a_length(part: Any) -> bool:
+    """Whether the numbers that an index becomes depend on the length of its axis."""
+    return _is_mask(part) or (isinstance(part, list) and any(type(k) is int and k < 0 for k in part))
+
+
 def _static_slice(part: slice | None) -> slice | None:
     if part is None:
         return None
@@ -71,7 +77,7 @@ def _checked_integer(x: Node, axis: int, index: int) -> int:
     length = x.shape[axis]
     if not -length <= index < length:
         raise ShapeError(f"{label(x)} has length {length} on axis {axis}; index {index} is out of range.")
-    return index % length
+    return index
 
 
 def _index_arrays(x: Node, axis: int, part: Any) -> list[Node]:

@@ -34,10 +34,18 @@ class Op:
     symbol: str | None = None
     latex: str | None = None
 
+    def __reduce__(self) -> tuple:
+        """A copy in another process is that one's own."""
+        return _known, (self.name,)
+
 
 OPS: dict[str, Op] = {}
 # operations whose every element is one of their argument's
 REARRANGING = frozenset({"getitem", "reshape", "broadcast_to", "transpose", "diagonal"})
+
+
+def _known(name: str) -> Op:
+    return OPS[name]
 
 
 def _register(op: Op) -> None:
@@ -211,9 +219,13 @@ def getitem(xp, lead, x, *index_arrays, template):
 
 @dataclass(frozen=True)
 class Place:
-    """Where in an index the array given as an argument goes."""
+    """Where in an index the array given as an argument goes.
+
+    `length` is that of the axis, where the array was made for it: from a mask, or from numbers counted from the end.
+    """
 
     argument: int
+    length: int | None = None
 
 
 @operation

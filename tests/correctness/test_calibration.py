@@ -11,7 +11,7 @@ import pytest
 from calibration import CASES, KEPT, failures, places
 
 QUICK = {"chains": 2, "draws": 300, "tune": 300}
-REPLICATES = {"grid": 100, "proposals": 80, "exact": 200, "nuts": 32, "as written": 32}
+REPLICATES = {"grid": 100, "proposals": 80, "exact": 200, "pairs": 80, "nuts": 32, "as written": 32}
 
 
 @pytest.mark.parametrize("name", CASES)

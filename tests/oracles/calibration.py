@@ -192,6 +192,33 @@ def _trials() -> Case:
     return Case("nuts", "theta: centring", simulate, written, quantities)
 
 
+def _pumps() -> Case:
+    exposure, group = np.array([0.5, 1.0, 2.0, 5.0, 9.0]), np.array([0, 0, 1, 2, 2])
+
+    def simulate(rng):
+        a, b, odds = rng.exponential(2), rng.gamma(2, 1), rng.beta(2, 2)
+        rate, share = rng.gamma(a, 1 / b, size=5), rng.beta(6 * odds, 6 * (1 - odds), size=3)
+        data = {"y": rng.poisson(rate * exposure), "k": rng.binomial(8, share[group])}
+        return {"a": a, "b": b, "odds": odds, "rate": rate, "share": share}, data
+
+    def written(data):
+        with pm.Model() as model:
+            a, b, odds = pm.Exponential("a", 0.5), pm.Gamma("b", 2, 1), pm.Beta("odds", 2, 2)
+            rate = pm.Gamma("rate", a, b, shape=5)
+            share = pm.Beta("share", 6 * odds, 6 * (1 - odds), shape=3)
+            pm.Poisson("y", exposure * rate, observed=data["y"])
+            pm.Binomial("k", n=8, p=share[group], observed=data["k"])
+        return model
+
+    def quantities(v, data):
+        likelihood = stats.poisson.logpmf(data["y"], v["rate"] * exposure).sum(axis=1)
+        likelihood += stats.binom.logpmf(data["k"], 8, v["share"][:, group]).sum(axis=1)
+        some = {"rate[0]": v["rate"][:, 0], "rate[4]": v["rate"][:, 4], "share[2]": v["share"][:, 2]}
+        return {"a": v["a"], "b": v["b"], "odds": v["odds"], **some, "log likelihood": likelihood}
+
+    return Case("independence", "conjugate", simulate, written, quantities)
+
+
 def _as_written() -> Case:
     """Little is known of each of the rates, so that their log-determinants count for much in the sum of them."""
 
@@ -222,6 +249,7 @@ CASES = {
     "grid": _few_groups(),
     "proposals": _varying_slopes(),
     "exact": _regression(),
+    "pairs": _pumps(),
     "nuts": _trials(),
     "as written": _as_written(),
 }

@@ -21,8 +21,8 @@ FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
     ("errors", "hints", "interrupts"), ("model", "math"), ("distributions",), ("rebuilding",), ("coordinates",),
     ("reductions",), ("planning",), ("density",), ("engines",),
-    ("schema", "store"), ("trace", "collect", "rescue"), ("diagnostics",), ("sampling",), ("plots",), ("demo",),
-    ("cli", "__main__"),
+    ("schema", "store"), ("trace", "collect", "rescue"), ("diagnostics",), ("sampling",), ("many",), ("plots",),
+    ("demo",), ("cli", "__main__"),
 )  # fmt: skip
 FLOOR = {room: number for number, rooms in enumerate(ROOMS) for room in rooms}
 MAX_FILE, MAX_FUNCTION = 400, 60

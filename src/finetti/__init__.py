@@ -27,6 +27,7 @@ _WHERE = {
     "finetti.rebuilding": ("rebuild",),
     "finetti.planning": ("plan",),
     "finetti.sampling": ("sample",),
+    "finetti.many": ("sample_many",),
     "finetti.trace": ("Trace", "load"),
     "finetti.diagnostics.summary": ("summary",),
     "finetti.plots": ("plot_forest", "forestplot", "plot_pair", "plot_trace"),
@@ -78,6 +79,7 @@ if TYPE_CHECKING:  # the table again, for tools that read without running; a tes
     from finetti.rebuilding import rebuild as rebuild
     from finetti.planning import plan as plan
     from finetti.sampling import sample as sample
+    from finetti.many import sample_many as sample_many
     from finetti.trace import Trace as Trace, load as load
     from finetti.diagnostics.summary import summary as summary
     from finetti.plots import (

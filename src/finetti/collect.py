@@ -115,9 +115,10 @@ def _posterior(
     done = 0
     try:
         with ThreadPoolExecutor(threads) as pool:
+            each = map if threads == 1 else pool.map  # a thread for nothing costs milliseconds
             for part in _batches(draws, model, density):
                 check()
-                list(pool.map(fill, range(chains), [part] * chains))
+                list(each(fill, range(chains), [part] * chains))
                 done = part.stop
     except KeyboardInterrupt:
         if not done:

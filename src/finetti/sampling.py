@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -43,7 +43,7 @@ def sample(
     chains: int = 4,
     cores: int | None = None,
     target_accept: float | None = None,
-    random_seed: int | Sequence[int] | np.random.Generator | None = None,
+    random_seed: int | Sequence[int] | np.random.Generator | np.random.SeedSequence | None = None,
     progressbar: bool = True,
     initvals: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
     max_treedepth: int = 10,
@@ -67,8 +67,8 @@ def sample(
         cores: chains that run at the same time; by default as many as the machine has processors.
         target_accept: mean acceptance rate the step size is tuned to, between 0 and 1; by default 0.8, and 0.7 for
             steps along a Gaussian (see `step`) where that is good enough to be used.
-        random_seed: an int or ints, noted in the trace; or a NumPy `Generator`, from which some are drawn, so that
-            the next call with it draws others; by default from the system.
+        random_seed: an int or ints, or a NumPy `SeedSequence`, noted in the trace; or a NumPy `Generator`, from which
+            some are drawn, so that the next call with it draws others; by default from the system.
         progressbar: show one, where there is a terminal or notebook.
         initvals: start values by variable name, for all chains, or one such mapping for each chain; they come before
             a variable's own `initval=`. Draws without a chain need none.
@@ -106,41 +106,75 @@ def sample(
         (4, 200)
     """
     with held():
-        settings = _checked(draws, tune, chains, cores, target_accept, max_treedepth, _stepper(step, geometry))
-        options: dict[str, Any] = {"cores": cores, "progressbar": progressbar, "initvals": initvals, "step": step}
-        trace = _sampled(_model(model), settings, chains, _seed(random_seed), geometry, **options)
+        how = how_of(
+            draws, tune=tune, chains=chains, cores=cores, target_accept=target_accept, initvals=initvals,
+            max_treedepth=max_treedepth, step=step, geometry=geometry,
+        )  # fmt: skip
+        trace = fitted(_model(model), how, seed_of(random_seed), progressbar=progressbar)
+        if words := doubts(trace):
+            logger.warning(words)
         forget()  # a Ctrl-C that comes after the last draw
     return trace
 
 
-def _sampled(
-    model: Model, settings: Settings, chains: int, seed: np.random.SeedSequence, geometry: Geometry, *, step: str,
-    initvals: Any, cores: int | None, progressbar: bool,
-) -> Trace:  # fmt: skip
-    """`sample` of arguments that have been checked."""
-    *seeds, seed_of_rest = seed.spawn(chains + 1)
+@dataclass(frozen=True)
+class How:
+    """How to sample, checked; see `sample` for each."""
+
+    settings: Settings
+    chains: int
+    cores: int | None
+    geometry: Geometry
+    step: str
+    initvals: Any
+
+
+@hinted(OF_SAMPLE)
+def how_of(
+    draws: int = 1000, *, tune: int = 1000, chains: int = 4, cores: int | None = None,
+    target_accept: float | None = None, initvals: Any = None, max_treedepth: int = 10, step: str = "auto",
+    geometry: Geometry = "auto",
+) -> How:  # fmt: skip
+    """The arguments of `sample` that say how to sample.
+
+    Raises:
+        SamplingError: for settings out of range.
+    """
+    settings = _checked(draws, tune, chains, cores, target_accept, max_treedepth, _stepper(step, geometry))
+    return How(settings, chains, cores, geometry, step, initvals)
+
+
+def fitted(model: Model, how: How, seed: np.random.SeedSequence, *, progressbar: bool = False) -> Trace:
+    """The draws of one model; nothing is said of them.
+
+    Args:
+        model: the model.
+        how: to sample.
+        seed: where all random numbers come from.
+        progressbar: show one.
+    """
+    *seeds, seed_of_rest = seed.spawn(how.chains + 1)
     rng = np.random.default_rng(seed_of_rest)
+    settings, geometry = how.settings, how.geometry
 
     planned = plan(model, geometry)
     density = density_of(model, planned.reductions, planned.coordinates)
-    starts = with_initvals(model.initvals, initvals, chains)
-    checked_wishes(density, starts, chains)
-    _refuse_too_many(settings, chains, model)
+    starts = with_initvals(model.initvals, how.initvals, how.chains)
+    checked_wishes(density, starts, how.chains)
+    _refuse_too_many(settings, how.chains, model)
     rewritten = not isinstance(geometry, str) or geometry != AS_WRITTEN
-    options: dict[str, Any] = {"cores": cores, "progressbar": progressbar, "initvals": starts}
+    options: dict[str, Any] = {"cores": how.cores, "progressbar": progressbar, "initvals": starts}
     keep_freed_memory()
     with np.errstate(all="ignore"):  # a point too far out is no event; what comes of it is judged
-        drawn = _draw(density, settings, seeds, rng, rewritten=rewritten, step=step, **options)
+        drawn = _draw(density, settings, seeds, rng, rewritten=rewritten, step=how.step, **options)
         if drawn is None:
-            options["initvals"] = near_the_data(density, starts, chains, rng)
+            options["initvals"] = near_the_data(density, starts, how.chains, rng)
             planned = _all_in_the_chain(model, geometry, density)
             density = density_of(model, planned.reductions, planned.coordinates)
-            settings = replace(settings, step=_stepper(step, geometry if planned.coordinates else AS_WRITTEN))
+            settings = replace(settings, step=_stepper(how.step, geometry if planned.coordinates else AS_WRITTEN))
             drawn = _by_nuts(density, settings, seeds, **options)
     facts = _facts(settings, seed, geometry) | {"guarded": guarded(density.guards)} | dict(drawn.facts)
-    trace = _trace(model, density, planned, drawn, facts, rng, threads_for(chains, cores))
-    _warn(trace)
-    return trace
+    return _trace(model, density, planned, drawn, facts, rng, threads_for(how.chains, how.cores))
 
 
 def _all_in_the_chain(model: Model, geometry: Geometry, density: Density) -> Plan:
@@ -241,7 +275,8 @@ def _model(model: Any) -> Model:
     return Model.current() if model is None else model
 
 
-def _seed(random_seed: Any) -> np.random.SeedSequence:
+def seed_of(random_seed: Any) -> np.random.SeedSequence:
+    """Where random numbers come from, out of what a user may give."""
     if isinstance(random_seed, np.random.SeedSequence):  # the same one again gives the same draws
         return np.random.SeedSequence(random_seed.entropy, spawn_key=random_seed.spawn_key)
     try:
@@ -275,15 +310,13 @@ def _facts(settings: Settings, seed: np.random.SeedSequence, geometry: Geometry)
     }
 
 
-def _warn(trace: Trace) -> None:
-    """Say at once, in one line, what is wrong with the run, if anything is; a failure to judge loses no draws."""
+def doubts(trace: Trace) -> str:
+    """In one line, what is wrong with the run; "" if nothing is. A failure to judge loses no draws."""
     from finetti.diagnostics.verdict import verdict_of
 
     try:
         verdict = verdict_of(trace)
-        line = "" if verdict.ok else verdict.line()
+        return "" if verdict.ok else verdict.line()
     except Exception as error:
         lost = trace.attrs.get("incomplete", "")
-        line = f"The draws are here, but could not be judged ({error!r}): look at `summary` before you use them. {lost}"
-    if line:
-        logger.warning(line)
+        return f"The draws are here, but could not be judged ({error!r}): look at `summary` before you use them. {lost}"

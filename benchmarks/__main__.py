@@ -13,6 +13,7 @@ from benchmarks import (
     gradients,
     imports,
     logistic,
+    many,
     million,
     steps,
     varying,
@@ -30,6 +31,7 @@ JOBS = {
     "logistic": logistic.job,
     "centring": centring.job,
     "costs": costs.job,
+    "many": many.job,
 }
 
 
@@ -83,7 +85,7 @@ def main() -> int:
     """Run the jobs; 1 when a system failed somewhere, after everything else has run."""
     given = parse()
     names = given.jobs or list(JOBS)
-    machine = facts(None if set(names) <= {"imports", "costs"} else peers())
+    machine = facts(None if set(names) <= {"imports", "costs", "many"} else peers())
     print(describe(machine), flush=True)
     failed = []
     for name in names:

@@ -24,6 +24,7 @@ _WHERE = {
         "DiscreteUniform",
     ),
     "finetti.distributions.multivariate": ("MvNormal", "Dirichlet", "LKJCholeskyCov"),
+    "finetti.distributions.made": ("Mixture", "NormalMixture", "Truncated", "Censored"),
     "finetti.rebuilding": ("rebuild",),
     "finetti.planning": ("plan",),
     "finetti.sampling": ("sample",),
@@ -75,6 +76,9 @@ if TYPE_CHECKING:  # the table again, for tools that read without running; a tes
     )
     from finetti.distributions.multivariate import (
         MvNormal as MvNormal, Dirichlet as Dirichlet, LKJCholeskyCov as LKJCholeskyCov,
+    )
+    from finetti.distributions.made import (
+        Mixture as Mixture, NormalMixture as NormalMixture, Truncated as Truncated, Censored as Censored,
     )
     from finetti.rebuilding import rebuild as rebuild
     from finetti.planning import plan as plan

@@ -28,8 +28,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from finetti.distributions.bijections import REAL, Logs, Support
-from finetti.distributions.data import check_observed
+from finetti.distributions.bijections import Logs, Support
 from finetti.distributions.domains import (
     Condition,
     Parameter,
@@ -37,13 +36,15 @@ from finetti.distributions.domains import (
     check_parameter,
 )
 from finetti.distributions.guards import Guard, guards_of
+from finetti.distributions.laws import check_law, check_law_values, known_value, title_of
 from finetti.distributions.starts import checked_start
 from finetti.errors import ModelError, ShapeError
 from finetti.hints import OF_DISTRIBUTIONS
 from finetti.model.context import Dims, Model
-from finetti.model.evaluate import is_static, static_value
-from finetti.model.graph import Constant, Data, Node, Random, Shape, ancestors, as_array, as_node, label
+from finetti.model.evaluate import is_static
+from finetti.model.graph import Node, Random, Shape, as_array, as_node, label
 from finetti.model.intake import as_shape
+from finetti.model.law import Law
 
 REGISTRY: dict[str, type[Family]] = {}
 
@@ -79,21 +80,14 @@ class Family:
     ) -> Random:  # fmt: skip
         model = Model.current()
         model.claim(name)
-        resolved = cls.resolve(name, args, kwargs, data=model.data)
-        node = _random(cls, name, *resolved, observed=observed, shape=shape, dims=dims, model=model)
-        start = None if initval is None else checked_start(node, initval)
-        model.register(node)
-        if start is not None:
-            model.initvals[name] = start
-        return node
+        parameters, guards = cls.resolve(name, args, kwargs, data=model.data)
+        return variable(cls, name, parameters, guards, observed=observed, shape=shape, dims=dims, initval=initval)
 
     @classmethod
     def dist(cls, *args: Any, shape: Any = None, **kwargs: Any) -> Random:
         """The distribution without a name, to hand to another (a mixture's component, an `sd_dist`)."""
-        resolved = cls.resolve(None, args, kwargs)
-        node = _random(cls, None, *resolved, observed=None, shape=shape, dims=None, model=None)
-        cls.check(node, {})
-        return node
+        parameters, guards = cls.resolve(None, args, kwargs)
+        return unnamed_variable(cls, parameters, guards, shape=shape)
 
     @classmethod
     def log_density(cls, xp: Any, x: Any, *parameters: Any) -> Any:
@@ -156,7 +150,7 @@ class Family:
                 given |= converted
         _refuse_unused(cls, name, given)
         canonical = tuple(_canonical(cls, name, p, given) for p in cls.parameters)
-        parameters = cls.arrange(_title(cls, name), canonical)
+        parameters = cls.arrange(title_of(cls, name), canonical)
         _check_axes(cls, name, parameters)
         arranged = dict(zip((p.name for p in cls.parameters), parameters, strict=True))
         as_given = {key: arranged.get(key, node) for key, node in as_given.items()}
@@ -165,22 +159,12 @@ class Family:
     @classmethod
     def check(cls, node: Random, data: Mapping[Node, np.ndarray]) -> None:
         """Refuse parameters outside their domain and data outside the support, wherever both are known now."""
-        values = [_known(p, data) for p in node.parameters]
-        cls.check_values(node, values)
-        observed = None if node.observed is None else static_value(node.observed, data)
-        if observed is not None:
-            check_observed(node, observed, values)
+        check_law(cls, node, data)
 
     @classmethod
     def check_values(cls, node: Random, values: Sequence[np.ndarray | None]) -> None:
         """Refuse values of the parameters outside their domain; None stands for a value that is not known."""
-        title = _title(cls, node.name)
-        for parameter, source, value in zip(cls.parameters, node.parameters, values, strict=True):
-            if value is not None:
-                check_parameter(title, parameter, value, _source(source))
-        known = dict(zip((p.name for p in cls.parameters), values, strict=True))
-        for condition in cls.conditions:
-            check_condition(title, condition, known)
+        check_law_values(cls, node, values)
 
 
 def named(node: Random, name: str, *, shape: Any = None, dims: Dims = None) -> Random:
@@ -189,6 +173,35 @@ def named(node: Random, name: str, *, shape: Any = None, dims: Dims = None) -> R
     model.claim(name)
     shape = node.shape if shape is None and dims is None else shape
     return entered(model, replace(node, name=name), observed=None, shape=shape, dims=dims)
+
+
+def variable(
+    law: Law, name: str, parameters: tuple[Node, ...], guards: tuple[Guard, ...], *, observed: Any, shape: Any,
+    dims: Dims, initval: Any,
+) -> Random:  # fmt: skip
+    """A variable of that law, entered into the open model.
+
+    Args:
+        law: a family, or a law made of others.
+        name: of the variable.
+        parameters: in the law's order.
+        guards: what keeps them in their domains.
+        observed, shape, dims, initval: as a user gives them.
+    """
+    model = Model.current()
+    node = _random(law, name, parameters, guards, observed=observed, shape=shape, dims=dims, model=model)
+    start = None if initval is None else checked_start(node, initval)
+    model.register(node)
+    if start is not None:
+        model.initvals[name] = start
+    return node
+
+
+def unnamed_variable(law: Law, parameters: tuple[Node, ...], guards: tuple[Guard, ...], *, shape: Any) -> Random:
+    """A distribution without a name, to hand to another."""
+    node = _random(law, None, parameters, guards, observed=None, shape=shape, dims=None, model=None)
+    law.check(node, {})
+    return node
 
 
 def entered(model: Model, node: Random, *, observed: Node | None, shape: Any, dims: Dims) -> Random:
@@ -206,33 +219,10 @@ def entered(model: Model, node: Random, *, observed: Node | None, shape: Any, di
     return model.register(made)
 
 
-def log_density_everywhere(node: Random, xp: Any, x: Any, *values: Any) -> Any:
-    """The log density at any x, -inf outside the support, with finite gradients on both sides of its edge.
-
-    Args:
-        node: the distribution.
-        xp: the namespace.
-        x: (..., *event) values, inside the support or not.
-        values: those of the node's parameters, which broadcast against x.
-    """
-    family, support = node.family, node.family.support_of(node.parameters)
-    inside = support.contains(x, *family.bounds_of(values, support))
-    per_event = inside[(..., *(None,) * family.event_ndim)]
-    safe = x if support is REAL else xp.where(per_event, x, family.center(xp, *values))
-    return xp.where(inside, family.log_density(xp, safe, *values), -np.inf)
-
-
-def _known(node: Node, data: Mapping[Node, np.ndarray]) -> np.ndarray | None:
-    """The value of a node that rests on constants and on the data at hand alone."""
-    if not is_static(node) or any(isinstance(n, Data) and n not in data for n in ancestors([node])):
-        return None
-    return static_value(node, data)
-
-
 def _check_given(cls: type[Family], name: str | None, given: Mapping[str, Any], data: Mapping[Node, Any]) -> None:
     """Check what was given under another parametrisation, in the user's own terms."""
-    title, canonical = _title(cls, name), {p.name for p in cls.parameters}
-    known = {key: _known(_parameter_node(cls, name, key, value), data) for key, value in given.items()}
+    title, canonical = title_of(cls, name), {p.name for p in cls.parameters}
+    known = {key: known_value(_parameter_node(cls, name, key, value), data) for key, value in given.items()}
     for parameter in cls.others:
         value = known.get(parameter.name)
         if value is not None:
@@ -246,35 +236,31 @@ def _refuse_unused(cls: type[Family], name: str | None, given: Mapping[str, Any]
     unused = [key for key in given if key not in {p.name for p in cls.parameters}]
     if unused:
         ways = [" and ".join(names) for names in cls.alternatives if set(unused) & set(names)]
-        raise ModelError(f"{_title(cls, name)} cannot use {' and '.join(unused)} alone; give {' or '.join(ways)}.")
+        raise ModelError(f"{title_of(cls, name)} cannot use {' and '.join(unused)} alone; give {' or '.join(ways)}.")
 
 
 def _check_axes(cls: type[Family], name: str | None, parameters: tuple[Node, ...]) -> None:
     for spec, node in zip(cls.parameters, parameters, strict=True):
         if node.ndim < spec.event_ndim:
             raise ShapeError(
-                f"{spec.name!r} of {_title(cls, name)} has shape {node.shape}, but one value of it has "
+                f"{spec.name!r} of {title_of(cls, name)} has shape {node.shape}, but one value of it has "
                 f"{spec.event_ndim} {'axis' if spec.event_ndim == 1 else 'axes'}."
             )
 
 
-def _title(cls: type[Family], name: str | None) -> str:
-    return f"{name!r} ({cls.__name__})" if name else cls.__name__
-
-
 def _bind(cls: type[Family], name: str | None, args: tuple, kwargs: Mapping[str, Any]) -> dict[str, Any]:
     if len(args) > len(cls.signature):
-        raise ModelError(f"{_title(cls, name)} takes {', '.join(cls.signature)}; {len(args)} values were given.")
+        raise ModelError(f"{title_of(cls, name)} takes {', '.join(cls.signature)}; {len(args)} values were given.")
     given = dict(zip(cls.signature, args, strict=False))
     for key, value in kwargs.items():
         if key not in cls.signature:
             hint = f" For {key!r}: {OF_DISTRIBUTIONS[key]}." if key in OF_DISTRIBUTIONS else ""
             raise ModelError(
-                f"{_title(cls, name)} has no parameter {key!r}; it takes {', '.join(cls.signature)}"
+                f"{title_of(cls, name)} has no parameter {key!r}; it takes {', '.join(cls.signature)}"
                 f" (and observed, shape, dims, initval).{hint}"
             )
         if key in given:
-            raise ModelError(f"{_title(cls, name)} got {key!r} twice, by position and by name.")
+            raise ModelError(f"{title_of(cls, name)} got {key!r} twice, by position and by name.")
         given[key] = value
     return {key: value for key, value in given.items() if value is not None}
 
@@ -282,7 +268,7 @@ def _bind(cls: type[Family], name: str | None, args: tuple, kwargs: Mapping[str,
 def _refuse_double(cls, name, names, given, converted) -> None:
     both = [key for key in converted if key in given]
     if both:
-        raise ModelError(f"{_title(cls, name)} got both {' and '.join((*names, *both))}; give one or the other.")
+        raise ModelError(f"{title_of(cls, name)} got both {' and '.join((*names, *both))}; give one or the other.")
 
 
 def _canonical(cls: type[Family], name: str | None, parameter: Parameter, given: Mapping[str, Any]) -> Node:
@@ -293,22 +279,22 @@ def _canonical(cls: type[Family], name: str | None, parameter: Parameter, given:
     else:
         ways = [parameter.name] if parameter.name in cls.signature else []
         ways += [" and ".join(names) for names in cls.alternatives]
-        raise ModelError(f"{_title(cls, name)} needs {', or '.join(ways)}.")
+        raise ModelError(f"{title_of(cls, name)} needs {', or '.join(ways)}.")
     return _parameter_node(cls, name, parameter.name, value)
 
 
 def _parameter_node(cls: type[Family], name: str | None, parameter: str, value: Any) -> Node:
-    node = as_node(value, what=f"{parameter!r} of {_title(cls, name)}")
+    node = as_node(value, what=f"{parameter!r} of {title_of(cls, name)}")
     if isinstance(node, Random) and node.name is None:
         raise ModelError(
-            f"{parameter!r} of {_title(cls, name)} is an unnamed distribution; give it a name, so that it becomes "
+            f"{parameter!r} of {title_of(cls, name)} is an unnamed distribution; give it a name, so that it becomes "
             "a variable of the model."
         )
     return node
 
 
 def _random(cls, name, parameters, guards, *, observed, shape, dims, model) -> Random:
-    what = _title(cls, name)
+    what = title_of(cls, name)
     if cls.discrete and observed is None and name is not None:
         raise ModelError(
             f"{what} is discrete and has no data, so it would be a discrete unknown, which NUTS cannot sample. "
@@ -370,7 +356,3 @@ def _broadcasts_to(shape: Shape, target: Shape) -> bool:
         return np.broadcast_shapes(shape, target) == target
     except ValueError:
         return False
-
-
-def _source(source: Node) -> str:
-    return "" if isinstance(source, Constant) else f" (from {label(source)})"

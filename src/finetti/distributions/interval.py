@@ -11,7 +11,7 @@ from finetti.distributions.real import LOG_SQRT_2PI, PRECISION
 from finetti.distributions.special import log_beta
 from finetti.model.graph import Constant
 
-_ORDERED = Condition(("lower", "upper"), "lower < upper", lambda lower, upper: lower < upper, below)
+ORDERED = Condition(("lower", "upper"), "lower < upper", lambda lower, upper: lower < upper, below)
 
 
 class Uniform(Family):
@@ -24,7 +24,7 @@ class Uniform(Family):
     """
 
     parameters = (Parameter("lower", ANY, 0.0), Parameter("upper", ANY, 1.0))
-    conditions = (_ORDERED,)
+    conditions = (ORDERED,)
     support = between("lower", "upper")
     examples = ({"lower": -1.5, "upper": 2.5}, {})
 
@@ -97,7 +97,7 @@ class Triangular(Family):
 
     parameters = (Parameter("lower", ANY, 0.0), Parameter("upper", ANY, 1.0), Parameter("c", ANY, 0.5))
     conditions = (
-        _ORDERED,
+        ORDERED,
         Condition(("lower", "upper", "c"), "lower <= c <= upper", lambda lo, up, c: (lo <= c) & (c <= up)),
     )
     support = between("lower", "upper")
@@ -184,7 +184,7 @@ class TruncatedNormal(Family):
     )
     others = (Parameter("tau", POSITIVE_NUMBER),)
     alternatives = PRECISION
-    conditions = (_ORDERED,)
+    conditions = (ORDERED,)
     support = REAL
     examples = (
         {"mu": 1.0, "sigma": 2.0, "lower": -0.5, "upper": 1.5},

@@ -100,6 +100,8 @@ class _Writer:
     def _distribution(self, node: Random, depth: int) -> str:
         names = [p.name for p in getattr(node.family, "parameters", ())]
         texts = [self.reference(p, depth)[0] for p in node.parameters] if names else self._list(node.parameters, depth)
+        if hasattr(node.family, "shown"):
+            return node.family.shown(self.notation.distribution, texts)
         return self.notation.distribution(node.family.__name__, names if len(names) == len(texts) else [], texts)
 
     def _operation(self, node: Apply, depth: int) -> tuple[str, int]:
@@ -215,7 +217,7 @@ def _constant(value: np.ndarray) -> tuple[str, int]:
 
 
 def _distribution(family: str, names: Sequence[str], values: Sequence[str]) -> str:
-    pairs = [f"{n}={v}" for n, v in zip(names, values, strict=True)] if names else values
+    pairs = [f"{n}={v}" if n else v for n, v in zip(names, values, strict=True)] if names else values
     return f"{family}({', '.join(pairs)})"
 
 

@@ -21,12 +21,9 @@ import numpy as np
 
 from finetti.errors import DataError, FinettiError, ModelError, ShapeError
 from finetti.hints import IN_VARIABLES, missing
+from finetti.model.law import Law
 from finetti.model.operators import Operators
 from finetti.model.ops import OPS, Op
-
-if TYPE_CHECKING:
-    from finetti.distributions.base import Family
-    from finetti.distributions.guards import Guard
 
 Shape = tuple[int, ...]
 
@@ -94,11 +91,11 @@ class Random(Node):
     """
 
     name: str | None
-    family: type[Family]
+    family: Law
     parameters: tuple[Node, ...]
     observed: Node | None = None
     dims: tuple[str | None, ...] = ()
-    guards: tuple[Guard, ...] = ()
+    guards: tuple[Any, ...] = ()
 
     @property
     def inputs(self) -> tuple[Node, ...]:

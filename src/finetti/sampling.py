@@ -10,12 +10,13 @@ from typing import Any, Literal
 import numpy as np
 
 from finetti.density import Density, density_of
+from finetti.distributions.flat import flat_priors
 from finetti.distributions.guards import guarded
 from finetti.engines.drawn import Drawn
 from finetti.engines.exact import draw_exactly
 from finetti.engines.independence.chain import draw_independently
 from finetti.engines.memory import keep_freed_memory, memory_of_machine
-from finetti.engines.rounding import near_the_data, spoilt_at_its_centre, unspoilt
+from finetti.engines.rounding import near_the_data, roughness, spoilt_at_its_centre, unspoilt
 from finetti.engines.settings import Settings
 from finetti.engines.start import NoStart, checked_wishes, with_initvals
 from finetti.engines.threads import threads_for
@@ -173,7 +174,9 @@ def fitted(model: Model, how: How, seed: np.random.SeedSequence, *, progressbar:
             density = density_of(model, planned.reductions, planned.coordinates)
             settings = replace(settings, step=_stepper(how.step, geometry if planned.coordinates else AS_WRITTEN))
             drawn = _by_nuts(density, settings, seeds, **options)
-    facts = _facts(settings, seed, geometry) | {"guarded": guarded(density.guards)} | dict(drawn.facts)
+        rounding = _roughness(density, drawn)
+    of_model = {"guarded": guarded(density.guards), "flat_priors": flat_priors(model.free), "rounding": rounding}
+    facts = _facts(settings, seed, geometry) | of_model | dict(drawn.facts)
     return _trace(model, density, planned, drawn, facts, rng, threads_for(how.chains, how.cores))
 
 
@@ -219,6 +222,15 @@ def _holds(density: Density, drawn: Drawn) -> bool:
     except Exception as error:
         logger.warning(f"Whether rounding spoils the draws could not be checked: {error!r}.")
         return True
+
+
+def _roughness(density: Density, drawn: Drawn) -> float:
+    """How far rounding scatters the log density; where that can't be told, by nothing."""
+    try:
+        return roughness(density, drawn) if density.size else 0.0
+    except Exception as error:
+        logger.warning(f"How far rounding scatters the log density could not be checked: {error!r}.")
+        return 0.0
 
 
 def _by_nuts(density: Density, settings: Settings, seeds, **options: Any) -> Drawn:

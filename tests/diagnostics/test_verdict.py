@@ -258,6 +258,32 @@ def test_any_draws_get_one_line(shape, seed, attrs):
     assert (Kind.NOT_FINITE in found(verdict)) == (not np.isfinite(x).all())
 
 
+def test_a_tail_too_long_for_averages():
+    """Cauchy's k is 1, Student's with two degrees 1/2, which is not found in 19 of 20 draws of it."""
+    rng = np.random.default_rng(1)
+    x = np.stack([rng.normal(size=(4, 1000)), rng.standard_cauchy((4, 1000)), rng.standard_t(2, (4, 1000))], axis=-1)
+    finding = found(verdict_of(tree({"sampler": "quadrature"}, x=x)))[Kind.HEAVY]
+    assert finding.variables == ("x[1]",) and finding.severity is Severity.NOTE
+    assert finding.value == pytest.approx(1.0, abs=0.4)
+    assert "x[1] has so long a tail (Pareto k up to" in finding.says and "median" in finding.next_steps[0]
+
+
+def test_a_flat_prior_with_a_tail_longer_than_any_integral():
+    """Draws whose logarithms are uniform, as where a grid ends somewhere."""
+    x = np.exp(np.random.default_rng(1).uniform(0, 40, size=(4, 1000)))
+    attrs = {"sampler": "quadrature", "flat_priors": "'a' and 'b'"}
+    finding = found(verdict_of(tree(attrs, a=x)))[Kind.UNDETERMINED]
+    assert finding.severity is Severity.WRONG
+    assert "as if the posterior were improper: the draws of a run away" in finding.says
+    assert Kind.UNDETERMINED not in found(verdict_of(tree({"sampler": "quadrature"}, a=x)))
+
+
+@pytest.mark.parametrize(("rounding", "severity"), [(1e-9, None), (0.2, Severity.DOUBTFUL), (16.0, Severity.WRONG)])
+def test_a_log_density_that_rounding_spoils(rounding, severity):
+    findings = found(verdict_of(tree({"rounding": rounding}, x=normal(4, 500))))
+    assert (findings[Kind.ROUGH].severity if Kind.ROUGH in findings else None) == severity
+
+
 def test_what_is_no_trace_is_refused():
     with pytest.raises(DataError, match="'posterior'"):
         verdict_of(xr.DataTree())

@@ -27,7 +27,7 @@ from finetti.engines.independence.proposal import (
     fitted_proposal,
     unmapped,
 )
-from finetti.engines.modes import modes_from
+from finetti.engines.modes import Mode, modes_from
 from finetti.planning import plan
 
 LEVEL = 1e-6
@@ -176,6 +176,16 @@ def test_nothing_odd_is_proposed_for_odd_laws(log_density, recwarn):
     fit = fitted_proposal(log_density, modes_from(log_density, np.full((2, 3), 0.3)), np.random.default_rng(0))
     assert fit is None or not fit.efficiency >= chains.EFFICIENCY or log_density(np.ones((1, 3)))[0] < -20
     assert not recwarn.list
+
+
+def test_a_spike_no_wider_than_rounding_has_no_fit():
+    """All proposals are the same point: there is no covariance to walk by."""
+
+    def spike(points):
+        return np.where(points[:, 0] == 0.25, 0.0, -np.inf)
+
+    mode = Mode(np.array([0.25]), 0.0, np.array([[1e-30]]))
+    assert fitted_proposal(spike, [mode], np.random.default_rng(0)) is None
 
 
 def test_the_efficiency_of_weights():

@@ -45,7 +45,8 @@ def test_standard_errors_of_nothing(which, size, caplog):
         theta = pm.Normal("theta", mu, tau, shape=8)
         pm.Normal("y", theta, errors, observed=EFFECTS)
         trace = pm.sample(random_seed=1, progressbar=False)
-    assert not caplog.messages
+    assert all("draws diverged" in message for message in caplog.messages)  # if anything is said at all
+    assert trace["sample_stats"]["diverging"].sum() <= 4
     for name, mean, sd in zip(("mu", "tau"), *moments_of_schools(np.where(errors < 1, 0.0, errors)), strict=True):
         assert close(trace[name], mean, sd)
     away = (trace["theta"] - EFFECTS)[..., which] / errors[which]
@@ -83,3 +84,14 @@ def test_collinear_effects_with_proper_priors_are_never_called_improper(caplog):
         pm.Normal("y", b[0] + b[1], 1, observed=[1.0, 2.0, 3.0])
         pm.sample(200, tune=200, random_seed=1, progressbar=False)
     assert "neither prior nor data determined" in caplog.text
+
+
+@pytest.mark.parametrize(("count", "least", "most"), [(10**6, 0.0, 1e-4), (10**12, 1e-3, 0.05), (10**18, 1e3, 1e6)])
+def test_counts_too_large_for_their_log_density(count, least, most, caplog):
+    """A step of floating point at count * log(count) is 2e-9, 4e-3 and 8e3."""
+    with pm.Model():
+        rate = pm.HalfNormal("rate", float(count))
+        pm.Poisson("y", rate, observed=[count, count + 1])
+        trace = pm.sample(200, random_seed=1, progressbar=False)
+    assert least <= trace.attrs["rounding"] <= most
+    assert ("Floating point holds the log density to about" in caplog.text) == (count == 10**18)

@@ -92,3 +92,43 @@ def test_predictors_of_very_different_scales_are_bounded():
             b = pm.Flat("b", shape=design.shape[1])
             pm.Poisson("y", pm.math.exp(design @ b), observed=y)
             assert np.isfinite(pm.sample(**OPTIONS)["b"]).all()
+
+
+def weibull(n):
+    k, s = pm.HalfFlat("k"), pm.HalfFlat("s")
+    pm.Weibull("y", k, s, observed=[1.3, 2.1, 0.7][:n])
+
+
+def uniform(n):
+    a, b = pm.Flat("a"), pm.Flat("b")
+    pm.Uniform("y", a, b, observed=[1.3, 2.1, 0.7, 1.0][:n])
+
+
+def product_of_bounds():
+    a, b = pm.HalfFlat("a"), pm.HalfFlat("b")
+    pm.Uniform("y", 0, a * b, observed=[1.3, 2.1, 0.7])
+
+
+@pytest.mark.parametrize(("write", "names"), [
+    (lambda: weibull(1), "'s' is flat"), (lambda: weibull(2), "'s' is flat"), (lambda: weibull(3), "'s' is flat"),
+    (lambda: uniform(1), "'a' is flat"), (lambda: uniform(2), "combination of 'a' and 'b'"),
+    (product_of_bounds, "combination of 'a' and 'b'"),
+])  # fmt: skip
+def test_what_is_bounded_at_the_start_and_not_elsewhere(write, names):
+    """The integral over s of k^n s^(-nk) is infinite for k < 1 / n; over both bounds r dr / r^n is, for n <= 2."""
+    with pm.Model():
+        write()
+        with pytest.raises(pm.ModelError, match=f"improper.*{names}"):
+            pm.sample(**OPTIONS)
+
+
+def test_bounds_of_a_uniform_that_four_rows_determine():
+    """The width r has density (r - c) / r^4 beyond the data's range c, a anywhere; five standard errors."""
+    with pm.Model():
+        uniform(4)
+        trace = pm.sample(1000, random_seed=1, progressbar=False)
+    width = (trace["b"] - trace["a"]).ravel()
+    # P(width > w) with n rows of range c: the integral of (r - c) r^-n from w, over the same from c; n = 4
+    c, w = 2.1 - 0.7, 4.0
+    beyond = (1 / (2 * w**2) - c / (3 * w**3)) / (1 / (2 * c**2) - c / (3 * c**3))
+    assert abs((width > w).mean() - beyond) < 5 * np.sqrt(beyond * (1 - beyond) / 4000)

@@ -70,15 +70,31 @@ WRITING: dict[str, Slot] = {
 }
 
 
-def parameters() -> dict[str, Slot]:
-    """Every parameter of every distribution, the others at a valid example."""
+# What distributions made of others are given; those of families stand with them.
+MADE: dict[str, Callable[[], dict[str, Any]]] = {
+    "Mixture": lambda: {"w": [0.5, 0.5], "comp_dists": [pm.Normal.dist(0, 1), pm.Cauchy.dist(0, 1)]},
+    "NormalMixture": lambda: {"w": [0.5, 0.5], "mu": [0.0, 1.0], "sigma": 1.0},
+    "Truncated": lambda: {"dist": pm.Normal.dist(0, 1), "lower": -1.0, "upper": 2.0},
+    "Censored": lambda: {"dist": pm.Normal.dist(0, 1), "lower": -1.0, "upper": 2.0, "observed": [0.0, 2.0]},
+}
+
+
+def _example(name: str) -> dict[str, Any]:
     from finetti.distributions.base import REGISTRY
 
+    if name in MADE:
+        return MADE[name]()
+    examples = REGISTRY[name].examples
+    return dict(examples[0]) if examples else {}
+
+
+def parameters() -> dict[str, Slot]:
+    """Every parameter of every distribution, the others at a valid example."""
     found = {}
     for name in DISTRIBUTIONS:
-        family = REGISTRY[name]
-        for open_ in family.examples[0] if family.examples else ():
-            rest = {k: v for k, v in family.examples[0].items() if k != open_}
+        example = _example(name)
+        for open_ in example:
+            rest = {k: v for k, v in example.items() if k != open_}
 
             def call(value: Any, name=name, open_=open_, rest=rest) -> Any:
                 with pm.Model():

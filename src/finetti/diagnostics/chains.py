@@ -10,6 +10,7 @@ import xarray as xr
 
 from finetti.diagnostics.draws import MIN_DRAWS
 from finetti.diagnostics.findings import PAPER, Finding, Kind, Severity, listed, number
+from finetti.diagnostics.heavy import findings_of_tails
 from finetti.diagnostics.measured import Measured, measured_of, names_of, scalars_of
 from finetti.diagnostics.sampler import Run, by_choice
 from finetti.diagnostics.screening import extremes, is_constant
@@ -33,7 +34,7 @@ def findings_of_draws(arrays: Sequence[xr.DataArray], run: Run) -> tuple[list[Fi
     of_chains = [extremes(scalars_of(array)) for array in arrays]
     ends = [(low.min(axis=0), high.max(axis=0)) for low, high in of_chains]
     finite = [np.isfinite(low) & np.isfinite(high) for low, high in ends]
-    found = _not_finite(arrays, finite) + _too_small(arrays, ends)
+    found = _not_finite(arrays, finite) + _too_small(arrays, ends) + findings_of_tails(arrays, finite, run)
     if not run.has_chain:
         return found, None
     if arrays[0].sizes["draw"] < MIN_DRAWS:

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     NOT_FINITE = "draws that are not finite"
     UNDETERMINED = "a direction that nothing determines"
     MODES = "chains in different modes"
+    ROUGH = "a log density spoilt by rounding"
     STUCK = "chains that never moved"
     R_HAT = "chains that disagree"
     DIVERGENCES = "divergences"
@@ -33,6 +34,7 @@ class Kind(StrEnum):
     INCOMPLETE = "not everything could be computed"
     INTERRUPTED = "interrupted"
     TREE_DEPTH = "trees cut off"
+    HEAVY = "tails too long for averages"
     TOO_SMALL = "values below what floating point holds"
 
 

@@ -12,14 +12,15 @@ from finetti.diagnostics.findings import Finding, Kind, Severity, number
 from finetti.errors import DataError
 
 MIN_E_BFMI = 0.3
+ROUGH, SPOILT = 0.05, 1.0  # nats of rounding in the log density that begin to matter, and that make draws useless
 HIGH_ACCEPT, HIGHEST_ACCEPT = 0.95, 0.99
 WITHOUT_CHAIN = ("quadrature", "exact")
 _READERS: dict[str, type] = {
-    **dict.fromkeys(("sampler", "step", "geometry_asked", "guarded", "incomplete"), str),
+    **dict.fromkeys(("sampler", "step", "geometry_asked", "guarded", "flat_priors", "incomplete"), str),
     **dict.fromkeys(("max_treedepth", "tuning_steps", "draws_requested"), int),
     **dict.fromkeys(("search_points", "search_finite", "search_modes", "check_points"), int),
     **dict.fromkeys(("interrupted", "search_bounded"), bool),
-    "target_accept": float,
+    **dict.fromkeys(("target_accept", "rounding"), float),
 }
 
 
@@ -31,11 +32,13 @@ class Asked:
         sampler: the engine that drew: "nuts", "independence", "quadrature", "exact".
         step: "split", "leapfrog" or "walnuts", see `sample`.
         geometry_asked: "auto", "as_written" or "by name".
+        flat_priors: variables whose prior is flat without end.
         guarded: parameters that may leave their domain, where the density is 0.
         target_accept: mean acceptance rate the step size was tuned to.
         max_treedepth: doublings of a trajectory at most.
         tuning_steps: warmup transitions of each chain.
         draws_requested: draws asked for, of each chain.
+        rounding: how far rounding scatters the log density, in nats.
         interrupted: whether the run was stopped early.
         incomplete: what could not be computed after the last draw, and why, in words.
         search_points: points over the prior at which modes were looked for.
@@ -48,11 +51,13 @@ class Asked:
     sampler: str | None = None
     step: str | None = None
     geometry_asked: str | None = None
+    flat_priors: str | None = None
     guarded: str | None = None
     target_accept: float | None = None
     max_treedepth: int | None = None
     tuning_steps: int | None = None
     draws_requested: int | None = None
+    rounding: float | None = None
     interrupted: bool = False
     incomplete: str | None = None
     search_points: int | None = None
@@ -162,7 +167,7 @@ def run_of(statistics: Mapping[str, np.ndarray], *, shape: tuple[int, int], aske
 
 def findings_of_run(run: Run) -> list[Finding]:
     """What the sampler itself reported that calls for action."""
-    found = (_loss(run), _interruption(run), _divergences(run), _energy(run), _tree_depth(run))
+    found = (_rounding(run), _loss(run), _interruption(run), _divergences(run), _energy(run), _tree_depth(run))
     return [finding for finding in found if finding]
 
 
@@ -219,6 +224,22 @@ def _loss(run: Run) -> Finding | None:
     return Finding(
         kind=Kind.INCOMPLETE, severity=Severity.NOTE, value=np.nan, threshold=np.nan, says=run.asked.incomplete,
         next_steps=(), source="the error itself",
+    )  # fmt: skip
+
+
+def _rounding(run: Run) -> Finding | None:
+    """A log density whose differences are rounding."""
+    scatter = run.asked.rounding
+    if scatter is None or not scatter > ROUGH:
+        return None
+    return Finding(
+        kind=Kind.ROUGH, severity=Severity.WRONG if scatter > SPOILT else Severity.DOUBTFUL, value=scatter,
+        threshold=ROUGH,
+        says=f"Floating point holds the log density to about {scatter:.2g} only, so that the draws "
+        f"{'show rounding, not the posterior' if scatter > SPOILT else 'are not exactly of the posterior'}.",
+        next_steps=("put data on a scale of order one", "for counts that large use Normal in place of Poisson or "
+                    "Binomial"),
+        source="differences of log densities between neighbours are what every sampler goes by",
     )  # fmt: skip
 
 

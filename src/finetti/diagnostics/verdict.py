@@ -187,4 +187,6 @@ def _sampler(run: Run) -> list[str]:
         clauses.append(f"lowest E-BFMI {run.min_e_bfmi:.2f}")
     if run.max_treedepth_hits == 0:
         clauses.append("no transition reached the maximum tree depth")
+    if run.asked.sampler == "nuts":
+        clauses.append("a mode that no chain came near would not show")
     return clauses or ["the sampler recorded no statistics"]

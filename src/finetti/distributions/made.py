@@ -18,7 +18,7 @@ from finetti.distributions.interval import ORDERED, TruncatedNormal, Uniform
 from finetti.distributions.modifiers import BoundedLaw, CensoredLaw, MixtureLaw, TruncatedLaw
 from finetti.distributions.real import Normal
 from finetti.distributions.tails import tails_of
-from finetti.errors import ModelError, ShapeError
+from finetti.errors import DataError, ModelError, ShapeError
 from finetti.model import build
 from finetti.model.context import Dims, Model
 from finetti.model.graph import Constant, Node, Random, as_node, label
@@ -86,13 +86,13 @@ class NormalMixture:
         dims: Dims = None, initval: Any = None,
     ) -> Random:  # fmt: skip
         Model.current().claim(name)
-        made = _mixture(f"{name!r} (NormalMixture)", w, Normal.dist(mu, sigma))
+        made = _normals(f"{name!r} (NormalMixture)", w, mu, sigma)
         return variable(made[0], name, *made[1:], observed=observed, shape=shape, dims=dims, initval=initval)
 
     @staticmethod
     def dist(w: Any, mu: Any, sigma: Any = 1.0, *, shape: Any = None) -> Random:
         """The distribution without a name, to hand to another."""
-        law, parameters, guards = _mixture("NormalMixture", w, Normal.dist(mu, sigma))
+        law, parameters, guards = _normals("NormalMixture", w, mu, sigma)
         return unnamed_variable(law, parameters, guards, shape=shape)
 
 
@@ -199,6 +199,15 @@ def _mixture(what: str, w: Any, comp_dists: Any) -> Made:
     for k, part in enumerate(parts):
         guards += [replace(g, names=tuple(law.name_of(k, name) for name in g.names)) for g in part.guards]
     return law, (weights, *(node for nodes in inner for node in nodes)), tuple(guards)
+
+
+def _normals(what: str, w: Any, mu: Any, sigma: Any) -> Made:
+    """A mixture along the last axis of `mu` and `sigma`."""
+    try:
+        components = Normal.dist(mu, sigma)
+    except (DataError, ModelError, ShapeError) as error:
+        raise type(error)(f"{what}: {error}") from None
+    return _mixture(what, w, components)
 
 
 def _check_alike(what: str, parts: Sequence[Random]) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
 from finetti.density import Density
 from finetti.interrupts import check
+from finetti.model.graph import Node
 
 BATCH = 700_000  # numbers that one batch's evaluation holds in its widest arrays, about
 MOST_POINTS = 1024  # of a batch; more save no time
@@ -22,11 +23,13 @@ class Batches:
 
     Args:
         density: of the model.
+        arguments: others than its own.
     """
 
-    def __init__(self, density: Density):
+    def __init__(self, density: Density, arguments: Mapping[Node, np.ndarray] | None = None):
         self.density, self.width = density, _width(density)
-        self.arguments = density.batched_arguments()
+        own = density.arguments if arguments is None else arguments
+        self.arguments = {node: value[None] for node, value in own.items()}
         self.points = min(MOST_POINTS, max(1, BATCH // self.width))
 
     def __call__(self, points: np.ndarray) -> np.ndarray:

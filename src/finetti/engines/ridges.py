@@ -35,6 +35,8 @@ def ridges(evaluate: Evaluate, start: np.ndarray, chosen: np.ndarray, distances:
         distances: (distance,) from the start, ever further.
     """
     gradient, hessian = _differences(evaluate, start, chosen)
+    if not np.abs(np.diagonal(hessian)).max() > NOISE:  # no curvature at all: the density changes along its gradient
+        hessian = hessian - np.outer(gradient, gradient)
     size = np.abs(np.diagonal(hessian))
     if not (np.isfinite(hessian).all() and np.isfinite(gradient).all() and size.all()):
         return

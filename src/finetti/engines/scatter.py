@@ -15,6 +15,7 @@ import numpy as np
 from finetti.coordinates.center import central_values
 from finetti.coordinates.constrain import Block, constrain
 from finetti.density import Density
+from finetti.distributions.flat import is_flat
 from finetti.distributions.positive import HalfFlat
 from finetti.distributions.real import Flat
 from finetti.model.evaluate import align, evaluate
@@ -28,7 +29,7 @@ SHAKEN, SHAKES = 0.25, (1.0, 3.0, 10.0)  # share of points around the centre ins
 
 def is_bounded(density: Density) -> bool:
     """Whether points can be spread over all of the prior: a flat one has no end."""
-    return not any(block.node.family in (Flat, HalfFlat) for block in density.blocks)
+    return not any(is_flat(block.node) for block in density.blocks)
 
 
 def spread(density: Density, n: int, rng: np.random.Generator) -> np.ndarray:

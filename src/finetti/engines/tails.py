@@ -1,7 +1,9 @@
 """Unknowns that neither prior nor data bound: noticed before anything is drawn, because no sampler can draw from them.
 
-Along almost every line a density with a finite integral has a finite integral, too (Fubini's theorem). So where the
-density does not fall along a line through a point that is nothing special, the posterior is improper.
+Along almost every line a density with a finite integral has a finite integral, too (Fubini's theorem), and along almost
+every ray, there with the power of the distance that belongs to polar coordinates. So where the density does not fall
+along a line through a point that is nothing special, the posterior is improper. One point is not enough to tell: with
+`Weibull(k, s)` the density of s falls where k is large and does not where k is small.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ import numpy as np
 from finetti.coordinates.constrain import Block
 from finetti.density import Density
 from finetti.distributions.bijections import continuous
+from finetti.distributions.flat import is_flat
 from finetti.distributions.positive import HalfFlat
-from finetti.distributions.real import Flat
 from finetti.engines.batches import Batches
-from finetti.engines.ridges import Ridge, ridges
+from finetti.engines.ridges import ridges
+from finetti.engines.scatter import spread
 from finetti.errors import ModelError
 from finetti.model.graph import Node, Random
 
@@ -26,6 +29,10 @@ LEAST_FALL = 0.01  # of the log density for each unit of the logarithm of the di
 ELEMENTS = 50  # of a variable that are looked at
 TOGETHER = 30  # elements at most among which combinations are looked for
 WORK = 20_000_000  # numbers touched by the evaluations at most
+PLACES, WORK_ELSEWHERE = 12, 2_000_000  # other points from which lines are looked along, and numbers touched there
+RAYS = 16  # in directions at random, either way
+LOW = 50.0  # log density below that of the best place, or of the start, from which functions may overflow on the way
+SEED = 1  # of places and rays: they are no part of the draws
 
 
 def refuse_unbounded(density: Density, start: np.ndarray) -> None:
@@ -43,17 +50,43 @@ def refuse_unbounded(density: Density, start: np.ndarray) -> None:
     """
     evaluate, suspects = Batches(density), _suspects(density)
     most = WORK // (2 * len(OUTWARD) * evaluate.width)
+    elsewhere = WORK_ELSEWHERE // (2 * len(OUTWARD) * evaluate.width * max(len(suspects), 1))
+    places = [start, *_places(density, evaluate, start, min(PLACES, elsewhere))] if suspects else []
     for suspect in suspects[:most]:
-        for points, log_stretch, end in _ways_out(suspect, start):
+        for points, log_stretch, end in (way for place in places for way in _ways_out(suspect, place)):
             if not _falls(evaluate(points) + log_stretch):
                 raise ModelError(_unbounded(suspect, end))
+    _refuse_along_rays(evaluate, start, [suspect for suspect in suspects if not suspect.logarithmic])
     for logarithmic in (False, True):
         group = [suspect for suspect in suspects if suspect.logarithmic == logarithmic]
         if 2 <= len(group) <= TOGETHER and len(group) ** 2 * evaluate.width <= WORK:
             distances = OUTWARD[1:] if logarithmic else np.exp(OUTWARD)
             for ridge in ridges(evaluate, start, np.array([s.position for s in group]), distances):
                 if not _falls(ridge.values + (0.0 if logarithmic else OUTWARD[: len(ridge.values)])):
-                    raise ModelError(_undetermined(group, ridge))
+                    raise ModelError(_undetermined(group, ridge.direction))
+
+
+def _places(density: Density, evaluate: Batches, start: np.ndarray, count: int) -> np.ndarray:
+    """(place, unconstrained) points over the prior whose density is not beyond all reason, `count` at most."""
+    if count <= 0:
+        return np.empty((0, density.size))
+    points = np.concatenate([start[None], spread(density, 20 * count, np.random.default_rng(SEED))])
+    values = evaluate(points)
+    highest = values[np.isfinite(values)].max()
+    return points[1:][values[1:] > highest - LOW][:count]
+
+
+def _refuse_along_rays(evaluate: Batches, start: np.ndarray, group: list[_Suspect]) -> None:
+    """See that the density falls fast enough along rays on which all coordinates of a group go out together."""
+    d = len(group)
+    if not 2 <= d <= TOGETHER or 2 * RAYS * len(OUTWARD) * evaluate.width > WORK_ELSEWHERE:
+        return
+    half = np.random.default_rng(SEED).standard_normal((RAYS, d))
+    for direction in np.concatenate([half, -half]):
+        points = np.repeat(start[None], len(OUTWARD), axis=0)
+        points[:, [suspect.position for suspect in group]] += np.exp(OUTWARD)[:, None] * direction
+        if not _falls(evaluate(points) + d * OUTWARD):
+            raise ModelError(_undetermined(group, direction))
 
 
 @dataclass(frozen=True)
@@ -88,7 +121,7 @@ class _Suspect:
 def _suspects(density: Density) -> list[_Suspect]:
     """Those with a flat prior first, then those that a potential reads."""
     read = _read_by(density.potentials.values())
-    found = [(block, block.node.family in (Flat, HalfFlat)) for block in density.blocks]
+    found = [(block, is_flat(block.node)) for block in density.blocks]
     found = sorted((pair for pair in found if pair[1] or pair[0].node in read), key=lambda pair: not pair[1])
     return [_Suspect(block, k, flat) for block, flat in found for k in range(min(block.size, ELEMENTS))]
 
@@ -122,8 +155,10 @@ def _ways_out(suspect: _Suspect, start: np.ndarray) -> Iterator[tuple[np.ndarray
 
 
 def _falls(values: np.ndarray) -> bool:
-    """Whether log densities of log distance fall at the far end; they do where they are not finite."""
+    """Whether log densities of log distance fall at the far end; they do where they are not finite in between or 0."""
     finite = np.flatnonzero(np.isfinite(values))
+    if len(finite) and (values[finite[-1] :] == -np.inf).any():
+        return True
     if len(finite) < 2 or finite[-1] - finite[-2] > 1:
         return True
     last, before = finite[-1], finite[-2]
@@ -142,8 +177,8 @@ def _unbounded(suspect: _Suspect, end: str) -> str:
     )
 
 
-def _undetermined(group: list[_Suspect], ridge: Ridge) -> str:
-    size = np.abs(ridge.direction)
+def _undetermined(group: list[_Suspect], direction: np.ndarray) -> str:
+    size = np.abs(direction)
     names = [repr(s.name) for s, part in zip(group, size, strict=True) if part > 0.1 * size.max()]
     few = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) <= 5 else f"{', '.join(names[:5])} and others"
     outweighed = "what the potentials add outweighs their priors; check their sign, or give"

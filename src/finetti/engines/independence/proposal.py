@@ -123,7 +123,8 @@ def fitted_proposal(evaluate: Evaluate, modes: list[Mode], rng: np.random.Genera
     """
     try:
         with np.errstate(all="ignore"):
-            return _fitted(evaluate, modes, rng) if modes else None
+            fit = _fitted(evaluate, modes, rng) if modes else None
+            return fit if fit is not None and np.ptp(fit.points, axis=0).all() else None
     except np.linalg.LinAlgError:  # all weight on one point
         return None
 

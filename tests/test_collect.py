@@ -10,7 +10,7 @@ import finetti as pm
 from finetti import collect
 from finetti.coordinates.bend import Bend
 from finetti.density import density_of
-from finetti.engines.drawn import Drawn
+from finetti.engines.contract import Drawn, Told
 from finetti.planning import plan
 
 COUNTS, TRIALS = np.array([1, 0, 3, 2, 9, 0]), np.array([2, 3, 5, 4, 20, 3])
@@ -48,7 +48,7 @@ def test_each_chain_is_read_in_the_coordinates_it_learned_itself():
     density = density_of(model, coordinates=chosen)
     place, x = chosen[model.free[0]].place, np.linspace(-2, 3, 6)
     learned = tuple({**density.arguments, place: np.asarray(np.log(k))} for k in (0.5, 4.0))
-    drawn = Drawn(np.stack([x, x])[..., None], {"lp": np.zeros((2, 6))}, arguments=learned)
+    drawn = Drawn(np.stack([x, x])[..., None], {"lp": np.zeros((2, 6))}, Told({}, arguments=learned))
     trace = collect.trace_of(model, density, drawn, attrs={}, rng=np.random.default_rng(1))
     expected = np.stack([np.log1p(k * np.exp(x)) / k for k in (0.5, 4.0)])
     np.testing.assert_allclose(trace["posterior"]["tau"], expected, rtol=1e-12)

@@ -20,7 +20,7 @@ SOURCE = ROOT / "src" / "finetti"
 FILES = sorted(SOURCE.rglob("*.py"))
 ROOMS = (
     ("errors", "hints", "interrupts"), ("model", "math"), ("distributions",), ("rebuilding",), ("coordinates",),
-    ("reductions",), ("planning",), ("density",), ("engines",),
+    ("reductions",), ("density",), ("engines",), ("planning",),
     ("schema", "store"), ("trace", "collect", "rescue"), ("diagnostics",), ("sampling",), ("many",), ("plots",),
     ("demo",), ("cli", "__main__"),
 )  # fmt: skip

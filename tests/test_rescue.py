@@ -12,7 +12,7 @@ import finetti as pm
 STAGES = (
     "finetti.collect._posterior", "finetti.collect._unconstrained", "finetti.collect._observed",
     "finetti.collect.dims_and_coords",
-    "finetti.collect.build_trace", "finetti.planning.Plan.with_engine", "finetti.diagnostics.verdict.verdict_of",
+    "finetti.collect.build_trace", "finetti.planning.Plan.carried_out", "finetti.diagnostics.verdict.verdict_of",
     "finetti.engines.nuts.sampler.told", "finetti.sampling.unspoilt",
 )  # fmt: skip
 QUIET = {"random_seed": 1, "progressbar": False}

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 import finetti as pm
-import finetti.engines.nuts.sampler
+import finetti.engines.choose
 from finetti.density import density_of
 from finetti.engines.start import start_points
 
@@ -213,7 +213,7 @@ def _interrupting(monkeypatch, *, when):
     def progress(**_):
         yield show
 
-    monkeypatch.setattr(finetti.engines.nuts.sampler, "progress", progress)
+    monkeypatch.setattr(finetti.engines.choose, "progress", progress)
     return sent
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from finetti.coordinates.constrain import Block, blocks_of, constrain
 from finetti.density import Density
 from finetti.distributions.bijections import EXP, continuous
-from finetti.engines.drawn import Drawn
+from finetti.engines.contract import Drawn
 from finetti.interrupts import check
 from finetti.model.context import Model, dims_and_coords
 from finetti.model.evaluate import evaluate

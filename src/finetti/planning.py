@@ -10,6 +10,9 @@ from finetti.coordinates.constrain import blocks_of
 from finetti.coordinates.contract import Coordinates
 from finetti.coordinates.recenter import bends, centrings
 from finetti.distributions.guards import needed_guards, said
+from finetti.engines.choose import tried
+from finetti.engines.contract import Target, Told
+from finetti.engines.independence.chain import BY_PROPOSALS
 from finetti.errors import ModelError, unknown_name
 from finetti.model.context import Model
 from finetti.model.graph import Node, Random, label
@@ -23,7 +26,6 @@ from finetti.reductions.pairs import find as conjugate_pairs
 
 AUTO, AS_WRITTEN = "auto", "as_written"
 SAMPLED = ("sampled", "centered", "noncentered")
-ON_A_GRID, BY_PROPOSALS = 2, 12  # unconstrained coordinates left at most
 Geometry = str | Mapping[str, str]
 
 
@@ -49,7 +51,7 @@ class Plan:
     Args:
         decisions: one for each unknown, in the order they were written.
         reductions: what is integrated out.
-        engine: "exact", "quadrature", "independence" or "nuts"; before sampling, those that will be tried, in order.
+        engine: that drew; before sampling, those that will be tried, in order.
         coordinates: of variables that stay in the chain, where they are not the support's own.
         notes: parameters that may leave their domain, and what the engines had to say afterwards.
     """
@@ -64,11 +66,11 @@ class Plan:
         """The plan with more said about it."""
         return replace(self, notes=(*self.notes, *notes))
 
-    def with_engine(self, engine: str, notes: tuple[str, ...]) -> Plan:
+    def carried_out(self, told: Told) -> Plan:
         """The plan as it was carried out."""
-        what = {"quadrature": "on a grid"}.get(engine, "sampled")
-        decisions = tuple(replace(d, what=what) if d.what == "sampled" else d for d in self.decisions)
-        return replace(self, decisions=decisions, engine=engine, notes=(*self.notes, *notes))
+        decisions = tuple(replace(d, what=told.what) if d.what == "sampled" else d for d in self.decisions)
+        engine = str(told.facts["sampler"])
+        return replace(self, decisions=decisions, engine=engine, notes=(*self.notes, *told.notes))
 
     def __str__(self) -> str:
         width = max((len(d.name) for d in self.decisions), default=0)
@@ -116,7 +118,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
     notes = said(needed_guards(model.randoms, model.data))
     if isinstance(geometry, str) and geometry == AS_WRITTEN:
         decisions = tuple(Decision(str(node.name), "sampled", "as written") for node in model.free)
-        return Plan(decisions, (), "nuts", notes=notes)
+        return Plan(decisions, (), tried(Target(_size(model.free), False, as_written=True)), notes=notes)
     block, refused = _block(model, {n: f"asked for: {wish}" for n, wish in wishes.items()})
     reductions: tuple[Reduction, ...] = (block,) if block else ()
     kept = _others(model, reductions)
@@ -131,22 +133,14 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
             raise ModelError(f"{label(node)} has no random location or scale, so there is no centring to choose.")
     reasons = {**refused, **{n: f"{refused.get(n, '')}; {text}".lstrip("; ") for n, text in words.items()}}
     decisions = tuple(_decision(node, reductions, reasons) for node in model.free)
-    return Plan(decisions, reductions, _engines(_size(kept), reductions), {**bends(kept), **found}, notes)
+    engine = tried(Target(_size(kept), bool(reductions)))
+    return Plan(decisions, reductions, engine, {**bends(kept), **found}, notes)
 
 
 def _others(model: Model, reductions: Sequence[Reduction]) -> list[Random]:
     """The unknowns that are not integrated out."""
     members = {member for reduction in reductions for member in reduction.members}
     return [node for node in model.free if node not in members]
-
-
-def _engines(left: int, reductions: Sequence[Reduction]) -> str:
-    """The engines that may draw `left` coordinates, in the order in which they are tried."""
-    if left == 0:
-        return "exact"
-    grid = ["quadrature"] if left <= ON_A_GRID else []
-    proposals = ["independence"] if reductions and left <= BY_PROPOSALS else []
-    return ", else ".join([*grid, *proposals, "nuts"])
 
 
 def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:

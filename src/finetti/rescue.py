@@ -12,7 +12,7 @@ import xarray as xr
 from finetti.collect import tree_of, values_of
 from finetti.coordinates.constrain import constrain
 from finetti.density import Density
-from finetti.engines.drawn import Drawn
+from finetti.engines.contract import Drawn
 from finetti.model.context import Model
 from finetti.model.evaluate import evaluate
 from finetti.schema import SAMPLE_DIMS, storable_attrs

@@ -12,9 +12,8 @@ import numpy as np
 from finetti.density import Density, density_of
 from finetti.distributions.flat import flat_priors
 from finetti.distributions.guards import guarded
-from finetti.engines.drawn import Drawn
-from finetti.engines.exact import draw_exactly
-from finetti.engines.independence.chain import draw_independently
+from finetti.engines.choose import draw
+from finetti.engines.contract import Drawn, Order, Target
 from finetti.engines.memory import keep_freed_memory, memory_of_machine
 from finetti.engines.rounding import near_the_data, roughness, spoilt_at_its_centre, unspoilt
 from finetti.engines.settings import Settings
@@ -163,21 +162,27 @@ def fitted(model: Model, how: How, seed: np.random.SeedSequence, *, progressbar:
     starts = with_initvals(model.initvals, how.initvals, how.chains)
     checked_wishes(density, starts, how.chains)
     _refuse_too_many(settings, how.chains, model)
-    rewritten = not isinstance(geometry, str) or geometry != AS_WRITTEN
-    options: dict[str, Any] = {"cores": how.cores, "progressbar": progressbar, "initvals": starts}
+    as_written = isinstance(geometry, str) and geometry == AS_WRITTEN
+    target = Target(density.size, bool(density.reductions), as_written=as_written, step=how.step)
+    order = Order(density, settings, seeds, rng, how.cores, starts, progressbar)
     keep_freed_memory()
     with np.errstate(all="ignore"):  # a point too far out is no event; what comes of it is judged
-        drawn = _draw(density, settings, seeds, rng, rewritten=rewritten, step=how.step, **options)
+        drawn = _draw(order, target)
         if drawn is None:
-            options["initvals"] = near_the_data(density, starts, how.chains, rng)
+            near = near_the_data(density, starts, how.chains, rng)
             planned = _all_in_the_chain(model, geometry, density)
             density = density_of(model, planned.reductions, planned.coordinates)
             settings = replace(settings, step=_stepper(how.step, geometry if planned.coordinates else AS_WRITTEN))
-            drawn = _by_nuts(density, settings, seeds, **options)
+            drawn = draw(replace(order, density=density, settings=settings, starts=near), _by_nuts(density))
         rounding = _roughness(density, drawn)
     of_model = {"guarded": guarded(density.guards), "flat_priors": flat_priors(model.free), "rounding": rounding}
-    facts = _facts(settings, seed, geometry) | of_model | dict(drawn.facts)
+    facts = _facts(settings, seed, geometry) | of_model | dict(drawn.told.facts)
     return _trace(model, density, planned, drawn, facts, rng, threads_for(how.chains, how.cores))
+
+
+def _by_nuts(density: Density) -> Target:
+    """A target that only NUTS takes."""
+    return Target(density.size, False, as_written=True)
 
 
 def _all_in_the_chain(model: Model, geometry: Geometry, density: Density) -> Plan:
@@ -201,13 +206,11 @@ def _refuse_too_many(settings: Settings, chains: int, model: Model) -> None:
         )
 
 
-def _draw(density: Density, settings: Settings, seeds, rng, *, rewritten: bool, step: str, **options) -> Drawn | None:
-    """Draws by the engine that fits; None where rounding spoils the density with its latents integrated out."""
+def _draw(order: Order, target: Target) -> Drawn | None:
+    """Draws; None where rounding spoils the density with its latents integrated out."""
+    density = order.density
     try:
-        drawn = draw_exactly(density, len(seeds), settings.draws, rng) if rewritten else None
-        if drawn is None and rewritten and step == "auto":
-            drawn = draw_independently(density, seeds, settings.draws, rng, progressbar=options["progressbar"])
-        drawn = drawn or _by_nuts(density, settings, seeds, **options)
+        drawn = draw(order, target)
     except NoStart:  # where rounding leaves nothing of the marginal density no point has a finite one
         if not density.reductions or not spoilt_at_its_centre(density):
             raise
@@ -233,13 +236,6 @@ def _roughness(density: Density, drawn: Drawn) -> float:
         return 0.0
 
 
-def _by_nuts(density: Density, settings: Settings, seeds, **options: Any) -> Drawn:
-    """NUTS, loaded only where there is a chain to run."""
-    from finetti.engines.nuts.sampler import draw_by_nuts
-
-    return draw_by_nuts(density, settings, seeds, **options)
-
-
 def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, facts, rng, threads: int) -> Trace:
     """The trace; of what could be computed, where something could not, for draws are never lost."""
     from finetti.collect import trace_of
@@ -247,7 +243,7 @@ def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, facts, r
 
     attrs = facts
     try:
-        attrs = facts | {"geometry": str(planned.with_engine(str(drawn.facts["sampler"]), drawn.notes))}
+        attrs = facts | {"geometry": str(planned.carried_out(drawn.told))}
         return trace_of(model, density, drawn, attrs=attrs, rng=rng, threads=threads)
     except (Exception, KeyboardInterrupt) as error:
         return rescued(model, density, drawn, attrs=attrs, rng=rng, error=error)

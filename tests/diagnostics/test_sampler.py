@@ -13,7 +13,7 @@ from finetti.diagnostics.sampler import Asked, Run, e_bfmi, findings_of_run, run
 from finetti.errors import DataError
 
 NO = np.zeros((4, 5000), dtype=bool)
-BY_DEFAULT = Asked(sampler="nuts", step="split", geometry_asked="auto", target_accept=0.8, max_treedepth=10)
+BY_DEFAULT = Asked(step="split", geometry_asked="auto", target_accept=0.8, max_treedepth=10)
 
 
 def flagged(count: int) -> np.ndarray:
@@ -93,11 +93,11 @@ def test_divergences_at_the_edge_of_a_domain_call_for_a_link_first():
     ("asked", "wanted"),
     [
         (BY_DEFAULT, {"target_accept": True, "geometry": False, "walnuts": True}),
-        (Asked(sampler="nuts", step="leapfrog", geometry_asked="as_written", target_accept=0.8),
+        (Asked(step="leapfrog", geometry_asked="as_written", target_accept=0.8),
          {"target_accept": True, "geometry": True, "walnuts": True}),
-        (Asked(sampler="nuts", step="walnuts", geometry_asked="auto", target_accept=0.8),
+        (Asked(step="walnuts", geometry_asked="auto", target_accept=0.8),
          {"target_accept": True, "geometry": False, "walnuts": False, "draw more": True}),
-        (Asked(sampler="nuts", step="split", geometry_asked="by name", target_accept=0.99),
+        (Asked(step="split", geometry_asked="by name", target_accept=0.99),
          {"target_accept": False, "geometry": False, "walnuts": True}),
     ],
 )  # fmt: skip

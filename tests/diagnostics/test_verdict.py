@@ -45,6 +45,10 @@ def walk(chains: int, draws: int, pull: float, seed: int = 1) -> np.ndarray:
     return x
 
 
+GRID = {"independent_draws": 1, "trajectories": 0, "drawn_from": "from a grid"}
+PROPOSALS = {"trajectories": 0, "drawn_from": "by proposals fitted to the posterior"}
+
+
 def found(verdict: Verdict) -> dict[Kind, Finding]:
     return {finding.kind: finding for finding in verdict.findings}
 
@@ -103,8 +107,8 @@ def test_chains_in_two_modes_are_not_slow_mixing():
 def test_draws_that_are_not_finite(bad):
     theta = normal(4, 100, 3)
     theta[2, 50:53, 1] = bad
-    for sampler in ("nuts", "quadrature"):
-        finding = verdict_of(tree({"sampler": sampler}, mu=normal(4, 100), theta=theta)).findings[0]
+    for attrs in ({}, GRID):
+        finding = verdict_of(tree(attrs, mu=normal(4, 100), theta=theta)).findings[0]
         assert (finding.kind, finding.value, finding.variables) == (Kind.NOT_FINITE, 3, ("theta[1]",))
     assert found(verdict_of(tree(x=np.full((4, 100), bad))))[Kind.NOT_FINITE].value == 400
 
@@ -182,22 +186,22 @@ def test_one_bad_scalar_among_many_is_found():
 
 
 def test_independent_draws_are_not_judged_by_r_hat():
-    verdict = verdict_of(tree({"sampler": "quadrature"}, x=normal(2, 10, 100)))
+    verdict = verdict_of(tree(GRID, x=normal(2, 10, 100)))
     assert verdict.ok and verdict.quality is None and verdict.line() == "20 independent draws from a grid."
 
 
 @pytest.mark.parametrize(
     ("attrs", "line"),
     [
-        ({"sampler": "exact"},
+        (GRID | {"drawn_from": "from the exact posterior: everything was integrated out"},
          "4,000 independent draws from the exact posterior: everything was integrated out."),
-        ({"sampler": "quadrature", "search_points": 4096, "search_modes": 1, "search_bounded": 1},
+        (GRID | {"search_points": 4096, "search_modes": 1, "search_bounded": 1},
          "4,000 independent draws from a grid; 4,096 points spread over the prior showed one mode; a mode much "
          "narrower than their spacing would be missed."),
-        ({"sampler": "quadrature", "search_points": 4096, "search_finite": 1, "search_modes": 1, "search_bounded": 1},
+        (GRID | {"search_points": 4096, "search_finite": 1, "search_modes": 1, "search_bounded": 1},
          "4,000 independent draws from a grid; 1 with a density above 0 of 4,096 points spread over the prior showed "
          "one mode; a mode much narrower than their spacing would be missed."),
-        ({"sampler": "quadrature", "search_points": 4096, "search_modes": 2, "search_bounded": 0, "check_points": 500},
+        (GRID | {"search_points": 4096, "search_modes": 2, "search_bounded": 0, "check_points": 500},
          "4,000 independent draws from a grid; 4,096 points spread over the prior showed 2 modes; a mode much "
          "narrower than their spacing, or far off where a prior is flat without end, would be missed; checked against "
          "500 points not used for the fit."),
@@ -208,12 +212,12 @@ def test_what_was_searched_is_told_and_no_more(attrs, line):
 
 
 def test_proposals_are_a_chain():
-    verdict = verdict_of(tree({"sampler": "independence", "search_points": 512}, x=normal(4, 1000)))
+    verdict = verdict_of(tree(PROPOSALS | {"search_points": 512}, x=normal(4, 1000)))
     assert verdict.line().startswith(
         "4,000 draws by proposals fitted to the posterior; 512 points spread over the prior were searched; a mode"
     )
     assert "R-hat at most" in verdict.line()
-    assert not verdict_of(tree({"sampler": "independence"}, x=walk(4, 1000, 0.99))).ok
+    assert not verdict_of(tree(PROPOSALS, x=walk(4, 1000, 0.99))).ok
 
 
 def test_praise_is_for_the_faultless():
@@ -231,7 +235,7 @@ def test_praise_is_for_the_faultless():
 
 
 def test_a_short_warmup_is_named():
-    attrs = {"sampler": "nuts", "tuning_steps": 20}
+    attrs = {"tuning_steps": 20}
     assert "tune=1000 instead of 20" in verdict_of(tree(attrs, x=walk(2, 40, 0.9))).line()
     attrs["tuning_steps"] = 1000
     assert "tune=" not in verdict_of(tree(attrs, x=walk(2, 40, 0.9))).line()
@@ -262,7 +266,7 @@ def test_a_tail_too_long_for_averages():
     """Cauchy's k is 1, Student's with two degrees 1/2, which is not found in 19 of 20 draws of it."""
     rng = np.random.default_rng(1)
     x = np.stack([rng.normal(size=(4, 1000)), rng.standard_cauchy((4, 1000)), rng.standard_t(2, (4, 1000))], axis=-1)
-    finding = found(verdict_of(tree({"sampler": "quadrature"}, x=x)))[Kind.HEAVY]
+    finding = found(verdict_of(tree(GRID, x=x)))[Kind.HEAVY]
     assert finding.variables == ("x[1]",) and finding.severity is Severity.NOTE
     assert finding.value == pytest.approx(1.0, abs=0.4)
     assert "x[1] has so long a tail (Pareto k up to" in finding.says and "median" in finding.next_steps[0]
@@ -271,11 +275,11 @@ def test_a_tail_too_long_for_averages():
 def test_a_flat_prior_with_a_tail_longer_than_any_integral():
     """Draws whose logarithms are uniform, as where a grid ends somewhere."""
     x = np.exp(np.random.default_rng(1).uniform(0, 40, size=(4, 1000)))
-    attrs = {"sampler": "quadrature", "flat_priors": "'a' and 'b'"}
+    attrs = GRID | {"flat_priors": "'a' and 'b'"}
     finding = found(verdict_of(tree(attrs, a=x)))[Kind.UNDETERMINED]
     assert finding.severity is Severity.WRONG
     assert "as if the posterior were improper: the draws of a run away" in finding.says
-    assert Kind.UNDETERMINED not in found(verdict_of(tree({"sampler": "quadrature"}, a=x)))
+    assert Kind.UNDETERMINED not in found(verdict_of(tree(GRID, a=x)))
 
 
 @pytest.mark.parametrize(("rounding", "severity"), [(1e-9, None), (0.2, Severity.DOUBTFUL), (16.0, Severity.WRONG)])

@@ -20,8 +20,7 @@ def test_numbers_too_far_apart_leave_the_metric_and_are_counted(worst):
     draws, gradients = rng.normal(size=(100, 3)), rng.normal(size=(100, 3))
     gradients[7, 1] = worst
     present = metrics.flat(np.zeros(3))
-    windows = Windows([draws], [gradients])
-    found = windows.estimate(present, directions=True)
+    found, windows = Windows((draws,), (gradients,)).estimate(present, directions=True)
     assert windows.failures == 1
     assert isinstance(found, Diagonal) and np.isfinite(found.scale).all() and (found.scale > 0).all()
 

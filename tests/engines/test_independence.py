@@ -15,8 +15,11 @@ from scipy import stats
 import finetti as pm
 from finetti.density import density_of
 from finetti.diagnostics.convergence import ess_bulk, mcse_mean
+from finetti.engines.batches import Counting
+from finetti.engines.choose import carried_out
+from finetti.engines.contract import Declined, Order, Target
 from finetti.engines.independence import chain as chains
-from finetti.engines.independence.chain import _accepted, _Walk, draw_independently
+from finetti.engines.independence.chain import Proposals, ReadyProposals, _accepted
 from finetti.engines.independence.mixture import Mixture, fitted, joined, one
 from finetti.engines.independence.proposal import (
     Fit,
@@ -28,6 +31,10 @@ from finetti.engines.independence.proposal import (
     unmapped,
 )
 from finetti.engines.modes import Mode, modes_from
+from finetti.engines.run import run
+from finetti.engines.search import Found
+from finetti.engines.settings import Settings
+from finetti.engines.sinks import Memory
 from finetti.planning import plan
 
 LEVEL = 1e-6
@@ -212,9 +219,12 @@ def poor(draws: int, each: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     proposal = Proposal(unmapped(1), one(np.array([0.5]), np.array([[1.5]])))
     points = proposal.draw(40, np.random.default_rng(9))
     fit = Fit(proposal, points, -0.5 * points[:, 0] ** 2, 0.7)
-    walk = _Walk(fit, lambda x: -0.5 * x[:, 0] ** 2, [np.random.default_rng(k) for k in range(4)], each)
-    walk.go_on(draws)
-    return walk.kept()
+    order = Order(None, Settings(draws), [np.random.SeedSequence(k) for k in range(4)], np.random.default_rng(1))
+    found, count = Found(points, fit.values, [], 40), Counting(lambda x: -0.5 * x[:, 0] ** 2)
+    engine, memory = ReadyProposals(order, fit, found, 0, count, each), Memory(4, draws)
+    run(engine, engine.start(), memory, cores=1)
+    flat, statistics = memory.joined()
+    return flat, statistics["lp"], statistics["acceptance_rate"]
 
 
 def test_a_poor_proposal_changes_how_fast_but_not_what():
@@ -310,7 +320,7 @@ def test_what_the_trace_and_the_plan_say():
 @pytest.mark.parametrize(("cheap", "each"), [(50_000_000, 2), (0, 1)])
 def test_two_proposals_a_draw_where_they_are_cheap(cheap, each, monkeypatch):
     monkeypatch.setattr(chains, "CHEAP", cheap)
-    more, fewer = (drawn(crossed(), draws).facts["evaluations"] for draws in (700, 300))
+    more, fewer = (drawn(crossed(), draws).told.facts["evaluations"] for draws in (700, 300))
     assert more - fewer == each * 2 * 400
 
 
@@ -327,37 +337,38 @@ def drawn(model: pm.Model, draws: int = 500):
     chosen = plan(model)
     seeds = np.random.SeedSequence(1).spawn(2)
     density = density_of(model, chosen.reductions, chosen.coordinates)
-    return draw_independently(density, seeds, draws, np.random.default_rng(0))
+    order = Order(density, Settings(draws), seeds, np.random.default_rng(0))
+    if not Proposals().offers(Target(density.size, bool(density.reductions))).takes:
+        return None
+    try:
+        return carried_out(Proposals().ready(order), order, began=0.0)
+    except Declined:
+        return None
+
+
+def interrupted_at(monkeypatch, number: int) -> None:
+    """Ctrl-C in the middle of that block, counted from 0: the chains' way through the fit's own points."""
+    calls, advanced = itertools.count(), chains._advanced
+
+    def interrupted(*arguments):
+        if next(calls) == number:
+            raise KeyboardInterrupt
+        return advanced(*arguments)
+
+    monkeypatch.setattr(chains, "_advanced", interrupted)
 
 
 def test_an_interrupted_run_keeps_its_draws(monkeypatch):
     monkeypatch.setattr(chains, "BLOCK", 200)
-    calls = itertools.count()
-    advance = _Walk._advance
-
-    def interrupted(walk, new):
-        if next(calls) == 3:  # before the first draw, two blocks, then Ctrl-C
-            raise KeyboardInterrupt
-        return advance(walk, new)
-
-    monkeypatch.setattr(_Walk, "_advance", interrupted)
-    found = drawn(crossed(), 1000)
-    assert found.facts["interrupted"] and found.flat.shape == (2, 400, 3)
-    monkeypatch.setattr(_Walk, "_advance", advance)
-    whole = drawn(crossed(), 1000)
-    np.testing.assert_array_equal(whole.flat[:, :400], found.flat)
+    with monkeypatch.context() as patch:
+        interrupted_at(patch, 3)
+        found = drawn(crossed(), 1000)
+    assert found.told.facts["interrupted"] and found.flat.shape == (2, 400, 3)
+    np.testing.assert_array_equal(drawn(crossed(), 1000).flat[:, :400], found.flat)
 
 
 def test_ctrl_c_before_the_first_draw_is_ctrl_c(monkeypatch):
-    calls = itertools.count()
-    advance = _Walk._advance
-
-    def interrupted(walk, new):
-        if next(calls) == 1:
-            raise KeyboardInterrupt
-        return advance(walk, new)
-
-    monkeypatch.setattr(_Walk, "_advance", interrupted)
+    interrupted_at(monkeypatch, 1)
     with pytest.raises(KeyboardInterrupt):
         drawn(crossed(), 1000)
 

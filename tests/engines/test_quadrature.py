@@ -13,8 +13,12 @@ from scipy import special, stats
 import finetti as pm
 from finetti.density import density_of
 from finetti.diagnostics.convergence import mcse_mean
-from finetti.engines.exact import draw_exactly
+from finetti.engines.choose import carried_out
+from finetti.engines.contract import Declined, Order, Target
+from finetti.engines.exact import Exact
+from finetti.engines.grid import Quadrature
 from finetti.engines.quadrature import Grid, on_grid
+from finetti.engines.settings import Settings
 from finetti.planning import plan
 
 N, LEVEL = 20_000, 1e-6
@@ -236,7 +240,16 @@ def schools() -> pm.Model:
 
 def exactly(model: pm.Model, draws: int = 500, geometry="auto"):
     chosen = plan(model, geometry)
-    return draw_exactly(density_of(model, chosen.reductions, chosen.coordinates), 2, draws, np.random.default_rng(0))
+    density = density_of(model, chosen.reductions, chosen.coordinates)
+    order = Order(density, Settings(draws), np.random.SeedSequence(0).spawn(2), np.random.default_rng(0))
+    target = Target(density.size, bool(density.reductions), as_written=geometry == "as_written")
+    for engine in (Exact(), Quadrature()):
+        if engine.offers(target).takes:
+            try:
+                return carried_out(engine.ready(order), order, began=0.0)
+            except Declined:
+                return None
+    return None
 
 
 def test_eight_schools_against_an_integral_of_its_own():
@@ -280,8 +293,8 @@ def regression(rows: int, *, gaussian: bool) -> pm.Model:
 
 def test_a_grid_may_cost_more_where_the_next_engine_is_nuts(monkeypatch):
     """There are proposals for what is left where latents have been integrated out."""
-    monkeypatch.setattr("finetti.engines.exact.FEW", 100)
-    monkeypatch.setattr("finetti.engines.exact.WORK", 100)
+    monkeypatch.setattr("finetti.engines.grid.FEW", 100)
+    monkeypatch.setattr("finetti.engines.grid.WORK", 100)
     assert exactly(regression(3000, gaussian=False)) is not None
     assert exactly(regression(3000, gaussian=True)) is None
     trace = pm.sample(100, chains=2, model=regression(3000, gaussian=True), random_seed=1, progressbar=False)
@@ -297,7 +310,7 @@ def test_a_predictor_in_small_units_is_no_hindrance():
         b = pm.Flat("b", shape=2)
         pm.Bernoulli("y", logit_p=b[0] + b[1] * x, observed=y)
     drawn = exactly(model)
-    assert drawn.facts["quadrature_evaluations"] < 40_000
+    assert drawn.told.facts["quadrature_evaluations"] < 40_000
     z = drawn.flat.reshape(-1, 2)
     design = np.column_stack([np.ones(800), x])
     p = 1 / (1 + np.exp(-design @ z.mean(axis=0)))
@@ -312,7 +325,7 @@ def test_nothing_left_to_sample_is_drawn_exactly():
         mu = pm.Normal("mu", 0, 1)
         pm.Normal("y", mu, 1, observed=[1.0, 2.0])
     drawn = exactly(model)
-    assert drawn.flat.shape == (2, 500, 0) and drawn.facts["sampler"] == "exact"
+    assert drawn.flat.shape == (2, 500, 0) and drawn.told.facts["sampler"] == "exact"
     trace = pm.sample(5000, chains=4, model=model, random_seed=1, progressbar=False)
     assert_law(trace["mu"].ravel(), stats.norm(1.0, np.sqrt(1 / 3)))
 

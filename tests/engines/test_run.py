@@ -5,17 +5,20 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from chains import Engine, positions
 
 import finetti as pm
+from finetti.engines import choose
 from finetti.engines.backend import load_jax
+from finetti.engines.contract import Batch
 from finetti.engines.nuts import sampler
-from finetti.engines.nuts.chain import ChainLog, Goal
-from finetti.engines.run import run_chains
+from finetti.engines.run import run
 from finetti.engines.settings import Settings
+from finetti.engines.sinks import Memory, Watched
 from finetti.errors import SamplingError
 
 
@@ -118,7 +121,7 @@ def interrupting(monkeypatch, when) -> None:
 
         yield show
 
-    monkeypatch.setattr(sampler, "progress", progress)
+    monkeypatch.setattr(choose, "progress", progress)
 
 
 @pytest.mark.parametrize("cores", [1, 3])
@@ -135,14 +138,14 @@ def test_ctrl_c_keeps_every_draw_and_evens_the_chains(cores, monkeypatch):
 
 
 def test_ctrl_c_at_the_very_first_draws_gives_them(monkeypatch):
-    monkeypatch.setattr("finetti.engines.nuts.chain.BREATH", 0.0)
+    monkeypatch.setattr("finetti.engines.run.BREATH", 0.0)
     interrupting(monkeypatch, lambda logs: max(log.drawn for log in logs) > 0)
     part = drawn(draws=10_000, chains=2)
     assert part["posterior"].sizes["draw"] < 10_000 and part.attrs["interrupted"]
 
 
 def test_ctrl_c_during_warmup_is_raised(monkeypatch):
-    monkeypatch.setattr("finetti.engines.nuts.chain.BREATH", 0.0)
+    monkeypatch.setattr("finetti.engines.run.BREATH", 0.0)
     interrupting(monkeypatch, lambda logs: logs[0].done > 0)
     with pytest.raises(KeyboardInterrupt):
         drawn(tune=5000)
@@ -153,32 +156,32 @@ import json, os, signal, threading, time
 from contextlib import contextmanager
 import numpy as np
 import finetti as pm
-from finetti.engines.nuts import sampler
+from finetti.engines import choose
 
 @contextmanager
 def progress(**_):
-    def show(logs):
-        seen.extend(logs) if not seen else None
+    def show(chains):
+        seen[:] = chains
     yield show
 
 def press():
-    while not (seen and min(log.drawn for log in seen) > {after}):
+    while not (seen and min(chain.drawn for chain in seen) > {after}):
         time.sleep(0.001)
     os.kill(os.getpid(), signal.SIGINT)
 
 seen = []
 quiet = {{"progressbar": False, "geometry": "as_written"}}
-sampler.progress = progress
+choose.progress = progress
 threading.Thread(target=press, daemon=True).start()
 with pm.Model():
     mu = pm.Normal("mu", 0, 5)
     pm.Normal("y", mu, 1.0, observed=[1.0, 2.0])
     trace = pm.sample(3_000_000, tune=100, chains=2, cores=2, random_seed=3, **quiet)
     count = trace["posterior"].sizes["draw"]
-    sampler.progress = lambda **_: contextmanager(lambda: (yield lambda logs: None))()
+    choose.progress = lambda **_: contextmanager(lambda: (yield lambda chains: None))()
     again = pm.sample(count, tune=100, chains=2, cores=1, random_seed=3, **quiet)
 same = bool(np.array_equal(trace["posterior"]["mu"], again["posterior"]["mu"]))
-print(json.dumps([count, bool(trace.attrs["interrupted"]), same, max(log.drawn for log in seen)]))
+print(json.dumps([count, bool(trace.attrs["interrupted"]), same, max(chain.drawn for chain in seen)]))
 """
 
 
@@ -196,31 +199,69 @@ def test_a_real_signal_keeps_every_draw():
 # Chains on threads, without a sampler
 
 
-def life(log: ChainLog, goal: Goal, *, warmup: int = 3, chunk: int = 10, before_chunk=lambda: None):
-    """A chain that draws nothing: it only counts, as the real one does."""
-    for _ in range(warmup):
-        log.done += 1
-        yield log
-    while log.drawn < goal.draws:
-        length = min(chunk, goal.draws - log.drawn)
-        before_chunk()
-        log.drawn += length
-        log.done += length
-        yield log
+APART = 10.0**9  # between the numbers that two chains draw
+
+
+def numbers(chains: int, draws: int) -> np.ndarray:
+    """What chains draw, one after the other."""
+    return APART * np.arange(chains)[:, None] + np.arange(draws)
+
+
+class Counted(NamedTuple):
+    """A chain that draws its own numbers: transitions and draws so far."""
+
+    number: int
+    done: int = 0
+    drawn: int = 0
+    divergences: int = 0
+    step: float = float("nan")
+
+
+class Counting:
+    """An engine that only counts, as the real ones do; `before` is called before each chunk of draws."""
+
+    wait = None
+
+    def __init__(self, chains: int, *, warmup: int = 3, chunk=lambda number: 10, before=lambda number: None):
+        self.chains, self.warmup, self.chunk, self.before = chains, warmup, chunk, before
+
+    def start(self):
+        return tuple(Counted(k) for k in range(self.chains))
+
+    def step(self, state: Counted, wanted: int):
+        if state.done < self.warmup:
+            return state._replace(done=state.done + 1), ()
+        length = min(self.chunk(state.number), wanted - state.drawn)
+        self.before(state.number)
+        draws = APART * state.number + np.arange(state.drawn, state.drawn + length)[:, None]
+        batch = Batch(state.number, draws, {"lp": -draws[:, 0]})
+        return state._replace(done=state.done + length, drawn=state.drawn + length), (batch,)
+
+    def shown(self, state: Counted):
+        return (state,)
+
+
+def counted(engine: Counting, wanted: int, *, cores: int, show=lambda chains: None, states=None):
+    """What memory holds in the end, and whether the run was interrupted."""
+    memory = Memory(engine.chains, wanted)
+    _, interrupted = run(engine, states or engine.start(), Watched(memory, show), cores=cores)
+    flat, statistics = memory.joined()
+    np.testing.assert_array_equal(flat[..., 0], numbers(*flat.shape[:2]))
+    np.testing.assert_array_equal(statistics["lp"], -flat[..., 0])
+    return flat, interrupted
 
 
 @pytest.mark.parametrize("cores", [1, 2, 5])
-def test_all_chains_reach_the_goal(cores):
-    logs, goal = [ChainLog(k) for k in range(5)], Goal(1000)
-    lives = [life(log, goal) for log in logs]
-    assert not run_chains(lives, logs, cores=cores, goal=goal, show=lambda logs: None)
-    assert [log.drawn for log in logs] == [1000] * 5
+@pytest.mark.parametrize("chains", [1, 5])
+def test_all_chains_reach_the_goal(cores, chains):
+    flat, interrupted = counted(Counting(chains), 1000, cores=cores)
+    assert not interrupted and flat.shape == (chains, 1000, 1)
 
 
 def test_no_more_chains_run_at_once_than_cores():
     lock, now, most = threading.Lock(), [0], [0]
 
-    def busy():
+    def busy(_):
         with lock:
             now[0] += 1
             most[0] = max(most[0], now[0])
@@ -228,51 +269,91 @@ def test_no_more_chains_run_at_once_than_cores():
         with lock:
             now[0] -= 1
 
-    logs, goal = [ChainLog(k) for k in range(6)], Goal(100)
-    run_chains([life(log, goal, before_chunk=busy) for log in logs], logs, cores=2, goal=goal, show=lambda logs: None)
+    counted(Counting(6, before=busy), 100, cores=2)
     assert most[0] <= 2
 
 
 def test_a_chunk_under_way_at_ctrl_c_does_not_overshoot_the_others():
     """One chain is in the middle of a chunk when Ctrl-C comes: the other goes on to what it will have."""
-    under_way, pressed = threading.Event(), threading.Event()
+    under_way, pressed, ten = threading.Event(), threading.Event(), [0]
 
-    def slow():
-        under_way.set()
-        pressed.wait(10)
-
-    def at_ten():  # until Ctrl-C this chain rests at ten draws, so that the one under way is ahead
-        if logs[1].drawn == 10:
+    def before(number):  # until Ctrl-C the second chain rests at ten draws, so that the one under way is ahead
+        if number == 0:
+            under_way.set()
             pressed.wait(10)
+        else:
+            ten[0] += 1
+            if ten[0] == 2:
+                pressed.wait(10)
 
-    def show(logs):
-        if not pressed.is_set() and logs[1].drawn == 10 and under_way.is_set():
+    def show(chains):
+        if not pressed.is_set() and ten[0] == 2 and under_way.is_set():
             threading.Timer(0.2, pressed.set).start()
             raise KeyboardInterrupt
 
-    logs, goal = [ChainLog(0), ChainLog(1)], Goal(50)
-    lives = [life(logs[0], goal, chunk=30, before_chunk=slow), life(logs[1], goal, before_chunk=at_ten)]
-    assert run_chains(lives, logs, cores=2, goal=goal, show=show)
-    assert [log.drawn for log in logs] == [30, 30]
+    engine = Counting(2, chunk=lambda number: 30 if number == 0 else 10, before=before)
+    flat, interrupted = counted(engine, 50, cores=2, show=show)
+    assert interrupted and flat.shape == (2, 30, 1)
 
 
-def test_a_second_ctrl_c_is_raised():
-    def show(logs):
-        if max(log.drawn for log in logs) > 0:
+def test_at_a_second_ctrl_c_what_every_chain_has_is_kept():
+    """The first is pressed when one chain is ahead, the second while the others catch up."""
+    pressed = []
+
+    def show(chains):
+        drawn = [chain.drawn for chain in chains]
+        if (not pressed and max(drawn) >= 200) or (len(pressed) == 1 and min(drawn) >= 40):
+            pressed.append(drawn)
             raise KeyboardInterrupt
 
-    logs, goal = [ChainLog(0), ChainLog(1)], Goal(50_000)
-    lives = [life(log, goal, before_chunk=lambda: threading.Event().wait(0.02)) for log in logs]
+    def before(number):
+        threading.Event().wait(0.0 if number == 0 else 0.03)
+
+    flat, interrupted = counted(Counting(2, before=before), 50_000, cores=2, show=show)
+    assert interrupted and len(pressed) == 2 and 40 <= flat.shape[1] < pressed[0][0]
+
+
+def test_a_second_ctrl_c_before_every_chain_has_a_draw_is_raised():
+    def before(number):
+        threading.Event().wait(0.01 if number == 0 else 0.0)
+
+    def show(chains):
+        if max(chain.drawn for chain in chains) > 0:
+            raise KeyboardInterrupt
+
+    engine = Counting(2, before=before)
+    engine.step = lambda state, wanted, step=engine.step: step(state, wanted) if state.number == 0 else (state, ())
     with pytest.raises(KeyboardInterrupt):
-        run_chains(lives, logs, cores=1, goal=goal, show=show)
+        counted(engine, 50_000, cores=2, show=show)
 
 
 def test_the_error_of_one_chain_ends_the_run():
-    def fail():
-        raise SamplingError("chain 1 is broken")
+    def fail(number):
+        if number == 1:
+            raise SamplingError("chain 1 is broken")
 
-    logs, goal = [ChainLog(k) for k in range(3)], Goal(10**9)
-    lives = [life(logs[0], goal), life(logs[1], goal, before_chunk=fail), life(logs[2], goal)]
     with pytest.raises(SamplingError, match="chain 1 is broken"):
-        run_chains(lives, logs, cores=2, goal=goal, show=lambda logs: None)
-    assert logs[1].drawn == 0 and logs[0].drawn < 10**9
+        counted(Counting(3, before=fail), 10**9, cores=2)
+
+
+def test_a_run_goes_on_from_the_states_of_another():
+    engine, memory = Counting(2), Memory(2, 35)
+    states, _ = run(engine, engine.start(), memory, cores=2)
+    memory.wanted = 80
+    run(engine, states, memory, cores=1)
+    flat, _ = memory.joined()
+    np.testing.assert_array_equal(flat[..., 0], numbers(2, 80))
+
+
+def test_a_sink_may_want_more_or_less_while_the_run_goes_on():
+    """As a rule for stopping does: here, when the sum of the draws is large enough."""
+
+    class Enough(Memory):
+        def take(self, batch):
+            super().take(batch)
+            if sum(float(b.flat.sum()) for b in self.batches[0]) > 1000:
+                self.wanted = sum(len(b.flat) for b in self.batches[0])
+
+    engine, sink = Counting(1), Enough(1, 10**6)
+    run(engine, engine.start(), sink, cores=1)
+    assert sink.joined()[0].shape == (1, 50, 1)  # 0 + ... + 49 is 1225, 0 + ... + 39 is 780

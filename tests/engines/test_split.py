@@ -13,9 +13,9 @@ from test_stationary import STARTS, jnp, moved
 
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import metric as metrics
-from finetti.engines.nuts.chain import ChainLog
 from finetti.engines.nuts.leapfrog import Phase, undivided
 from finetti.engines.nuts.metric import LowRank
+from finetti.engines.nuts.program import Mode
 from finetti.engines.nuts.split import LONGEST, rotated
 from finetti.engines.settings import Settings
 
@@ -123,7 +123,7 @@ def test_a_normal_is_drawn_in_the_longest_steps():
     for log in logs:
         assert log.step == pytest.approx(LONGEST, rel=1e-3) and (statistic(log, "n_steps") == 3).all()
         assert statistic(log, "acceptance").min() > 0.999
-    z = np.concatenate([np.concatenate([record.position for record in log.records]) for log in logs]) / scale
+    z = np.concatenate([positions(log) for log in logs]) / scale
     assert (np.abs(z.mean(axis=0)) < 5 / np.sqrt(len(z))).all()
     assert (np.abs((z**2).mean(axis=0) - 1) < 5 * np.sqrt(2 / len(z))).all()
 
@@ -148,20 +148,12 @@ def test_warmup_ends_when_it_has_settled_and_goes_on_where_it_cannot():
     assert Engine(funnel, 5, stepper=rotated).log(np.full(5, 0.1), 2, replace(hurried, draws=10)).left_out == 0
 
 
-def test_trees_are_shallow_while_the_metric_knows_nothing(monkeypatch):
-    depths = []
-    noted = ChainLog.note_warmup
-
-    def note(log, chunk):
-        depths.extend(chunk.rows.statistics.tree_depth[: int(chunk.filled)].tolist())
-        noted(log, chunk)
-
-    monkeypatch.setattr(ChainLog, "note_warmup", note)
+def test_trees_are_shallow_while_the_metric_knows_nothing():
     scale = np.array([1e-3, 1.0])
     engine = Engine(lambda x, args: -0.5 * jnp().sum((x / args[0]) ** 2), 2, (scale,), stepper=rotated)
     for step, least, most in (("split", 1, 4), ("leapfrog", 5, 10)):
-        depths.clear()
-        engine.log(np.array([1e-3, 30.0]), 3, Settings(draws=10, tune=100, step=step))
+        log = engine.log(np.array([1e-3, 30.0]), 3, Settings(draws=10, tune=100, step=step))
+        depths = np.concatenate([rows.statistics.tree_depth for rows in log.of(Mode.EARLY, Mode.LATE)])
         assert least <= max(depths[:50]) <= most, step
 
 

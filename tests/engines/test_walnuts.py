@@ -15,7 +15,6 @@ import finetti as pm
 from finetti.diagnostics.convergence import ess_bulk, mcse_quantile
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import counter
-from finetti.engines.nuts.chain import ChainLog
 from finetti.engines.nuts.leapfrog import Phase, undivided
 from finetti.engines.nuts.transition import Point, transition
 from finetti.engines.nuts.walnuts import divided
@@ -297,7 +296,7 @@ def test_every_gradient_is_counted():
         return log_funnel(x)
 
     engine = Engine(log_density, 10, stepper=divided)
-    log: ChainLog = engine.log(np.full(10, 0.5), 6, Settings(draws=20, tune=50))
+    log = engine.log(np.full(10, 0.5), 6, Settings(draws=20, tune=50))
     jax.effects_barrier()
     steps = statistic(log, "n_steps")
     assert len(seen) == log.tuning_gradients + steps.sum()

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from chains import Engine, diagonal, flat, statistic
+from chains import Engine, diagonal, flat, positions, statistic
 
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import metric, step_size
-from finetti.engines.nuts.chain import MAX_SEARCH, ChainLog, Runner, _first_gradient
+from finetti.engines.nuts.chain import MAX_SEARCH, begun
 from finetti.engines.nuts.program import Mode, start_chain
 from finetti.engines.nuts.warmup import Windows, course
 from finetti.engines.settings import Settings
@@ -51,24 +51,25 @@ def test_windows_grow_by_half_and_metrics_are_learned_often(tune):
 
 def test_an_estimate_sees_everything_since_the_window_before_began():
     """Rows numbered as they come: the foreground reaches back to where the background began, and no further."""
-    windows, foreground, background, row = Windows([], []), 0, 0, 0
+    windows, foreground, background, row = Windows(), 0, 0, 0
     for stretch in course(700):
         if not stretch.learn:
             continue
         rows = np.arange(row, row + stretch.length, dtype=float)[:, None]
-        windows.add(rows, rows)
+        windows = windows.add(rows, rows)
         row += stretch.length
         seen = np.concatenate(windows.draws[windows.foreground :])
         np.testing.assert_array_equal(seen[:, 0], np.arange(foreground, row))
         if stretch.forget:
-            windows.forget()
+            windows = windows.forget()
             foreground, background = background, row
     assert 0 < foreground < background == row
 
 
 def test_too_few_draws_leave_the_metric_as_it_is():
     present = diagonal(np.array([3.0]))
-    assert Windows([np.zeros((2, 1))], [np.zeros((2, 1))]).estimate(present) is present
+    few = (np.zeros((2, 1)),)
+    assert Windows(few, few).estimate(present)[0] is present
 
 
 # The metric
@@ -164,7 +165,7 @@ def test_the_acceptance_of_the_draws_is_the_target(target):
 def test_draws_use_one_step_size_the_average():
     engine = Engine(lambda x, args: -0.5 * jnp().sum(x**2), 5)
     log = engine.log(np.ones(5), 3, Settings(draws=100, tune=200))
-    steps = np.concatenate([record.step for record in log.records])
+    steps = np.concatenate([record.step for record in log.of(Mode.DRAW)])
     assert len(np.unique(steps)) == 1 and steps[0] == pytest.approx(log.step)
 
 
@@ -175,10 +176,9 @@ SCALES = (1e-6, 1e-2, 1.0, 1e3)
 def test_the_search_ends_near_the_scale_without_moving_the_chain(scale):
     """By doubling or halving 0.1, from far above or far below: on each scale the same multiple of it, about."""
     engine = Engine(lambda x, args: -0.5 * jnp().sum((x / args[0]) ** 2), 20, (np.array(scale),))
-    run = engine.runner(Settings())
     chain = engine.start(scale * np.random.default_rng(1).normal(size=20), key=9)
     chain = chain._replace(step=step_size.start(np, np.log(0.1)), searching=np.ones((), bool))
-    chunk = run(chain, flat(20), Mode.SEARCH, 100)
+    chunk = engine.run(chain, flat(20), Mode.SEARCH, 100)
     found = np.exp(chunk.chain.step.log_step)
     assert 0.2 < found / scale < 2.0
     doublings = abs(np.log2(found / 0.1))
@@ -189,9 +189,8 @@ def test_the_search_ends_near_the_scale_without_moving_the_chain(scale):
 
 def test_the_search_gives_up_on_a_density_that_is_flat():
     engine = Engine(lambda x, args: 0.0 * jnp().sum(x), 2)
-    log, run = ChainLog(0), engine.runner(Settings())
-    chain, _ = _first_gradient(run, [start_chain(np.zeros(2), 0.0, 4)], log)
-    assert np.isfinite(chain.step.log_step) and log.tuning_gradients <= MAX_SEARCH + 1
+    state = begun(engine.runner(Settings()), [start_chain(np.zeros(2), 0.0, 4)], 0)
+    assert np.isfinite(state.chain.step.log_step) and state.counts.tuning_gradients <= MAX_SEARCH + 1
 
 
 def test_a_start_far_out_in_the_tail_is_found_back_from():
@@ -199,8 +198,7 @@ def test_a_start_far_out_in_the_tail_is_found_back_from():
     engine = Engine(lambda x, args: -0.5 * jnp().sum(x**2), 10)
     for key in range(5):
         log = engine.log(np.full(10, 1000.0), key, Settings(draws=200, tune=300))
-        last = np.concatenate([record.position for record in log.records])
-        assert np.abs(last).max() < 10 and log.divergences == 0
+        assert np.abs(positions(log)).max() < 10 and log.divergences == 0
 
 
 def test_every_gradient_of_the_warmup_is_counted():
@@ -212,7 +210,6 @@ def test_every_gradient_of_the_warmup_is_counted():
         return -0.5 * jax.numpy.sum(x**2)
 
     engine = Engine(log_density, 3)
-    run = Runner(engine.program, (), Settings(draws=10, tune=50), engine.rows)
-    log = engine.log(np.ones(3), 6, run.settings)
+    log = engine.log(np.ones(3), 6, Settings(draws=10, tune=50))
     jax.effects_barrier()
     assert len(seen) == log.tuning_gradients + statistic(log, "n_steps").sum()

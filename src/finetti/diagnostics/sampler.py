@@ -14,12 +14,11 @@ from finetti.errors import DataError
 MIN_E_BFMI = 0.3
 ROUGH, SPOILT = 0.05, 1.0  # nats of rounding in the log density that begin to matter, and that make draws useless
 HIGH_ACCEPT, HIGHEST_ACCEPT = 0.95, 0.99
-WITHOUT_CHAIN = ("quadrature", "exact")
 _READERS: dict[str, type] = {
-    **dict.fromkeys(("sampler", "step", "geometry_asked", "guarded", "flat_priors", "incomplete"), str),
+    **dict.fromkeys(("step", "geometry_asked", "guarded", "flat_priors", "incomplete", "drawn_from", "unseen"), str),
     **dict.fromkeys(("max_treedepth", "tuning_steps", "draws_requested"), int),
     **dict.fromkeys(("search_points", "search_finite", "search_modes", "check_points"), int),
-    **dict.fromkeys(("interrupted", "search_bounded"), bool),
+    **dict.fromkeys(("interrupted", "search_bounded", "independent_draws", "trajectories"), bool),
     **dict.fromkeys(("target_accept", "rounding"), float),
 }
 
@@ -29,7 +28,10 @@ class Asked:
     """How a run was made, as far as its trace says; the names are those of the trace's attributes.
 
     Args:
-        sampler: the engine that drew: "nuts", "independence", "quadrature", "exact".
+        independent_draws: whether no draw depends on another.
+        trajectories: whether there are any, which could diverge.
+        drawn_from: where draws come from, in words.
+        unseen: what the run could not have shown, in words.
         step: "split", "leapfrog" or "walnuts", see `sample`.
         geometry_asked: "auto", "as_written" or "by name".
         flat_priors: variables whose prior is flat without end.
@@ -48,7 +50,10 @@ class Asked:
         check_points: points, not used for the fit, at which the result was checked.
     """
 
-    sampler: str | None = None
+    independent_draws: bool = False
+    trajectories: bool = True
+    drawn_from: str | None = None
+    unseen: str | None = None
     step: str | None = None
     geometry_asked: str | None = None
     flat_priors: str | None = None
@@ -101,7 +106,7 @@ class Run:
     @property
     def has_chain(self) -> bool:
         """Whether a draw depends on the one before; unknown samplers are taken to be so."""
-        return self.asked.sampler not in WITHOUT_CHAIN
+        return not self.asked.independent_draws
 
 
 def e_bfmi(energy: np.ndarray) -> np.ndarray:

@@ -139,12 +139,8 @@ def _checked(run: Run, quality: Quality | None) -> str:
 
 def _drawn(run: Run) -> str:
     """How many draws, and where from."""
-    if run.asked.sampler == "exact":
-        return f"{number(run.draws, 'independent draw')} from the exact posterior: everything was integrated out"
-    if run.asked.sampler == "quadrature":
-        return f"{number(run.draws, 'independent draw')} from a grid"
-    how = " by proposals fitted to the posterior" if run.asked.sampler == "independence" else ""
-    return f"{number(run.draws, 'draw')}{how}"
+    draws = number(run.draws, "independent draw" if run.asked.independent_draws else "draw")
+    return f"{draws} {run.asked.drawn_from}" if run.asked.drawn_from else draws
 
 
 def _search(asked: Asked) -> list[str]:
@@ -177,9 +173,10 @@ def _mixing(quality: Quality | None) -> str:
 
 
 def _sampler(run: Run) -> list[str]:
-    """What the sampler recorded; proposals have no trajectories that could diverge."""
-    if run.asked.sampler in ("exact", "quadrature", "independence"):
-        return []
+    """What the sampler recorded, where there are trajectories that could diverge; and what it could not have shown."""
+    unseen = [run.asked.unseen] if run.asked.unseen else []
+    if not run.asked.trajectories:
+        return unseen
     clauses = []
     if run.divergences == 0:
         clauses.append("no divergences")
@@ -187,6 +184,4 @@ def _sampler(run: Run) -> list[str]:
         clauses.append(f"lowest E-BFMI {run.min_e_bfmi:.2f}")
     if run.max_treedepth_hits == 0:
         clauses.append("no transition reached the maximum tree depth")
-    if run.asked.sampler == "nuts":
-        clauses.append("a mode that no chain came near would not show")
-    return clauses or ["the sampler recorded no statistics"]
+    return [*(clauses or ["the sampler recorded no statistics"]), *unseen]

@@ -10,17 +10,18 @@ import numpy as np
 from finetti.coordinates.constrain import constrain
 from finetti.density import Density
 from finetti.engines.batches import Batches
-from finetti.engines.drawn import Drawn
+from finetti.engines.contract import Drawn
 from finetti.engines.scatter import center_of
 from finetti.engines.start import by_chain
+from finetti.model.evaluate import evaluate
 from finetti.model.graph import Node, Random
 
 TOLERANCE, CHECKED = 1e-4, 200  # nats that rounding may cost the log density, and draws at which that is looked at
 FEW = 0.01  # share of them where it may cost more
 NEAR = (1e-2, 1e-3, 1e-4)  # standard deviations to either side, ever nearer to where a smooth density is straight
 LEAST_STEP = 8.0  # steps of floating point
-USUAL = 0.9  # quantile over draws: a density may have kinks and jumps at some
-FEWER, ROUGHLY = 24, 2_000_000  # draws at which that is looked at, and numbers touched, at most
+USUAL = 0.95  # quantile over draws: a density may have kinks and jumps at some
+FEWER, ROUGHLY = 64, 2_000_000  # draws at which that is looked at, and numbers touched, at most
 BEYOND = 2.0  # times as far from their middle as the draws are: it is looked there, too
 
 
@@ -45,21 +46,29 @@ def roughness(density: Density, drawn: Drawn) -> float:
     """How far rounding scatters the log density around a smooth curve, in nats.
 
     A value and its neighbours to either side are on a line if they are near enough. What is left of their difference
-    as they come nearer is rounding, which the size of the log density does not tell: large terms may cancel.
+    as they come nearer is rounding, which the size of the log density does not tell: large terms may cancel. Where
+    rounding leaves it level all over, as huge counts do, it is their terms that tell.
     """
-    evaluate = Batches(density, drawn.arguments[0] if drawn.arguments else None)
-    count = int(np.clip(ROUGHLY // (3 * len(NEAR) * evaluate.width), 1, FEWER))
+    log_density = Batches(density, drawn.arguments[0] if drawn.arguments else None)
+    count = int(np.clip(ROUGHLY // (3 * len(NEAR) * log_density.width), 1, FEWER))
     chain = drawn.flat[0]
     some = chain[:: max(1, len(chain) // count)][:count]
     spread = chain.std(axis=0) * np.random.default_rng(count).choice([-1.0, 1.0], some.shape)
     steps = np.stack([near * spread for near in NEAR])
     with np.errstate(all="ignore"):
         places = np.concatenate([some[None], some + steps, some - steps])
-        at, *beside = evaluate(places.reshape(-1, density.size)).reshape(-1, len(some))
-        apart = np.abs(np.add(beside[: len(NEAR)], beside[len(NEAR) :]) - 2.0 * at)
+        at, *beside = log_density(places.reshape(-1, density.size)).reshape(-1, len(some))
+        bends = np.abs(np.add(beside[: len(NEAR)], beside[len(NEAR) :]) - 2.0 * at)
     far_enough = (np.abs(steps) > LEAST_STEP * np.spacing(np.abs(some))).any(axis=(1, 2))
-    scatter = [np.quantile(a[np.isfinite(a)], USUAL) for a in apart[far_enough] if np.isfinite(a).any()]
-    return float(min(scatter, default=0.0))
+    scatter = [np.quantile(b[np.isfinite(b)], USUAL) for b in bends[far_enough] if np.isfinite(b).any()]
+    return float(max(min(scatter, default=0.0), _of_counts(density)))
+
+
+def _of_counts(density: Density) -> float:
+    """A step of floating point at the largest term, count * log(count), of the density of any count."""
+    counts = [node.observed for node in density.randoms if node.observed is not None and node.family.discrete]
+    largest = max((float(np.abs(v).max()) for v in evaluate(counts, density.arguments) if np.size(v)), default=0.0)
+    return float(np.spacing(largest * np.log(max(largest, 2.0))))
 
 
 def near_the_data(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
 from threading import Lock
 from typing import Any, NamedTuple
@@ -76,14 +77,11 @@ def start_chain(position: np.ndarray, log_density: float, key: int) -> Chain:
     )
 
 
-def compile_program(
-    log_density, arguments: tuple[np.ndarray, ...], size: int, *, rows: int, levels: int,
-    stepper: Stepper = leapfrog.undivided,
-):
-    """Compile the program for a density.
+class Program:
+    """The compiled program of a density, for any thread.
 
-    Beyond a few coordinates that is at once for a diagonal metric, and for one with directions when a chain first has
-    some; with few, one program serves both.
+    Beyond a few coordinates it is compiled at once for a diagonal metric, and for one with directions when a chain
+    first has some; with few, one program serves both: directions then cost next to nothing, a second program seconds.
 
     Args:
         log_density: `(position (unconstrained,), arguments) -> scalar`, in JAX.
@@ -92,48 +90,58 @@ def compile_program(
         rows: transitions in a chunk at most.
         levels: tree depth at most.
         stepper: how to get from leaf to leaf.
+    """
 
-    Returns:
-        `(chain, metric, order, arguments) -> Chunk`, for any thread.
-    """  # fmt: skip
-    jax = load_jax()
+    def __init__(
+        self, log_density: Callable[..., Any], arguments: tuple[np.ndarray, ...], size: int, *, rows: int,
+        levels: int, stepper: Stepper = leapfrog.undivided,
+    ):  # fmt: skip
+        self._jax, self._arguments, self._size, self._levels = load_jax(), arguments, size, levels
+        self._run = _chunk_of(self._jax, log_density, stepper, rows, levels)
+        self._compiled: dict[type, _Packed] = {}
+        self._one_at_a_time = Lock()
+        self._held: dict[int, tuple[np.ndarray, Any]] = {}
+        self._for(self._metric(flat(np.zeros(size))))
 
-    def run(chain: Chain, metric: Metric, order: Order, arguments):
+    def __call__(self, chain: Chain, metric: Metric, order: Order, arguments: tuple[np.ndarray, ...]) -> Chunk:
+        metric = self._metric(metric)
+        program = self._for(metric)
+        with self._jax.enable_x64(True):
+            words = packed(self._jax, (chain, metric, order))
+            words = program.compiled(words, tuple(map(self._on_device, arguments)))
+        return program.result.unpacked(np.asarray(words))
+
+    def _metric(self, metric: Metric) -> Metric:
+        """The metric in the form that the program takes."""
+        return with_no_directions(metric) if self._size <= MAX_RANK else metric
+
+    def _for(self, metric: Metric) -> _Packed:
+        """The program for metrics of that kind."""
+        with self._one_at_a_time, self._jax.enable_x64(True):
+            if type(metric) not in self._compiled:
+                state = start_chain(np.zeros(self._size), 0.0, 0), metric, _some_order(self._levels)
+                self._compiled[type(metric)] = _packed_program(self._jax, self._run, state, self._arguments)
+        return self._compiled[type(metric)]
+
+    def _on_device(self, array: np.ndarray) -> Any:
+        """The array as JAX holds it, made once: most arguments are the same in every call."""
+        if id(array) not in self._held:
+            self._held[id(array)] = array, self._jax.device_put(array)
+        return self._held[id(array)][1]
+
+
+def _chunk_of(
+    jax, log_density: Callable[..., Any], stepper: Stepper, rows: int, levels: int
+) -> Callable[..., Chunk]:  # fmt: skip
+    """The function that is compiled: a chunk of transitions."""
+
+    def run(chain: Chain, metric: Metric, order: Order, arguments: Any) -> Chunk:
         def value_and_gradient(position):
             return jax.value_and_grad(log_density)(position, arguments)
 
         return _run(jax, value_and_gradient, stepper, chain, metric, order, rows, levels)
 
-    programs: dict[type, _Packed] = {}
-    one_at_a_time = Lock()
-
-    def program_for(metric: Metric) -> _Packed:
-        with one_at_a_time, jax.enable_x64(True):
-            if type(metric) not in programs:
-                state = start_chain(np.zeros(size), 0.0, 0), metric, _some_order(levels)
-                programs[type(metric)] = _packed_program(jax, run, state, arguments)
-        return programs[type(metric)]
-
-    # With few coordinates directions cost next to nothing, and a second program would cost seconds.
-    ready = with_no_directions if size <= MAX_RANK else lambda metric: metric
-    program_for(ready(flat(np.zeros(size))))
-
-    on_device: dict[int, tuple[np.ndarray, Any]] = {}
-
-    def held(array: np.ndarray):
-        """The array as JAX holds it, made once: most arguments are the same in every call."""
-        if id(array) not in on_device:
-            on_device[id(array)] = array, jax.device_put(array)
-        return on_device[id(array)][1]
-
-    def call(chain: Chain, metric: Metric, order: Order, arguments) -> Chunk:
-        metric = ready(metric)
-        program = program_for(metric)
-        with jax.enable_x64(True):
-            words = program.compiled(packed(jax, (chain, metric, order)), tuple(held(a) for a in arguments))
-        return program.result.unpacked(np.asarray(words))
-
-    return call
+    return run
 
 
 class _Packed(NamedTuple):

@@ -1,67 +1,96 @@
-"""NUTS from a density to draws: compile, start, run the chains, collect."""
+"""NUTS made ready for a density: compiled, with a start for each chain."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from finetti.density import Density
-from finetti.engines.drawn import Drawn
-from finetti.engines.nuts.chain import ChainLog, Goal, Moved, Runner, live
-from finetti.engines.nuts.program import STEPPERS, Record, compile_program, start_chain
+from finetti.engines.contract import Batch, Order, Told, Wait
+from finetti.engines.nuts.chain import Moved, Runner, begun, step
+from finetti.engines.nuts.program import STEPPERS, Chain, Program, start_chain
 from finetti.engines.nuts.recentring import learned_blocks, recentre, told
+from finetti.engines.nuts.state import KINDS, ChainState
 from finetti.engines.patience import said_if_long
-from finetti.engines.progress import progress
-from finetti.engines.run import run_chains
 from finetti.engines.settings import Settings
-from finetti.engines.start import checked_wishes, other_starts, start_points
-from finetti.engines.threads import threads_for
+from finetti.engines.start import Start, checked_wishes, other_starts, start_points
 from finetti.interrupts import held
-from finetti.model.graph import Apply, ancestors
+from finetti.model.graph import Apply, Node, ancestors
 
 MANY_OPERATIONS = 300  # in a model; beyond, somebody has written a loop
 ROW_NUMBERS = 2**15  # numbers in the buffer of one chunk, about
+UNSEEN = "a mode that no chain came near would not show"
 
 
-def draw_by_nuts(
-    density: Density, settings: Settings, seeds: Sequence[np.random.SeedSequence], *, cores: int | None,
-    progressbar: bool, initvals: Any,
-) -> Drawn:
-    """Run one chain for each seed.
+def ready_nuts(order: Order) -> ReadyNuts:
+    """Find a start for each chain and compile.
 
-    Args:
-        density: of the model.
-        settings: see `sample`.
-        seeds: one for each chain; its start and all its numbers come from it.
-        cores: threads at most; by default the processors this process may use.
-        progressbar: show one.
-        initvals: see `start_points`.
-    """  # fmt: skip
-    starts = start_points(density, [np.random.default_rng(seed) for seed in seeds], initvals)
-    wishes = checked_wishes(density, initvals, len(seeds))
-    keys = [int(seed.generate_state(1, np.uint64)[0]) for seed in seeds]
+    Raises:
+        SamplingError: where there is no start.
+    """
+    starts = start_points(order.density, [np.random.default_rng(seed) for seed in order.seeds], order.starts)
     began = time.perf_counter()
     with held():
-        run = _compiled(density, settings)
-    compiled = time.perf_counter()
-    logs = [ChainLog(number) for number in range(len(seeds))]
-    goal = Goal(settings.draws)
-    lives = []
-    for start, key, log, seed, wish in zip(starts, keys, logs, seeds, wishes, strict=True):
-        others = (start_chain(*other, key) for other in other_starts(density, seed, wish))
-        lives.append(live(run, start_chain(*start, key), log, goal, others))
-    total, threads = settings.tune + settings.draws, threads_for(len(logs), cores)
-    with progress(wanted=progressbar, total=total, tune=settings.tune, chains=len(logs)) as show:
-        interrupted = run_chains(lives, logs, cores=threads, goal=goal, show=show)
-    facts = _facts(settings, logs) | {"interrupted": interrupted}
-    facts |= {"compile_time": compiled - began, "sampling_time": time.perf_counter() - compiled}
-    flat = np.stack([np.concatenate([r.position for r in log.records]) for log in logs])
-    arguments = [dict(zip(density.arguments, log.arguments, strict=True)) for log in logs]
-    notes = (*_told(density, arguments, flat), *_fallbacks(logs))
-    return Drawn(flat, _statistics(logs), facts, notes, tuple(arguments))
+        runner = _compiled(order.density, order.settings)
+    return ReadyNuts(order, runner, starts, time.perf_counter() - began)
+
+
+class ReadyNuts:
+    """A compiled program, and where chains start.
+
+    Args:
+        order: what to draw from; a chain's start and all its numbers come from its seed.
+        runner: the program.
+        starts: of each chain.
+        compile_time: seconds.
+    """
+
+    kinds = KINDS
+
+    def __init__(self, order: Order, runner: Runner, starts: Sequence[Start], compile_time: float):
+        self.order, self.runner, self.starts, self.compile_time = order, runner, starts, compile_time
+
+    @property
+    def wait(self) -> Wait:
+        """Warmup and draws."""
+        tune = self.order.settings.tune
+        return Wait(tune + self.order.settings.draws, tune)
+
+    def start(self) -> tuple[ChainState, ...]:
+        """Each chain before its first transition."""
+        density, seeds = self.order.density, self.order.seeds
+        wishes = checked_wishes(density, self.order.starts, len(seeds))
+        chains = enumerate(zip(self.starts, seeds, wishes, strict=True))
+        return tuple(begun(self.runner, self._starts(*chain), number) for number, chain in chains)
+
+    def step(self, state: ChainState, wanted: int) -> tuple[ChainState, tuple[Batch, ...]]:
+        """One chunk of warmup or of draws."""
+        state, batch = step(self.runner, state, wanted)
+        return state, () if batch is None else (batch,)
+
+    def shown(self, state: ChainState) -> tuple[ChainState, ...]:
+        """The chain itself."""
+        return (state,)
+
+    def told(self, states: Sequence[ChainState], draws: np.ndarray) -> Told:
+        """What was learned, and how it went."""
+        density = self.order.density
+        given = [self.runner.arguments_with(state.learned) for state in states]
+        arguments = [dict(zip(density.arguments, arrays, strict=True)) for arrays in given]
+        facts = _facts(self.order.settings, states) | {"compile_time": self.compile_time}
+        notes = (*_coordinates(density, arguments, draws), *_fallbacks(states))
+        return Told(facts, notes, arguments=tuple(arguments))
+
+    def _starts(
+        self, first: Start, seed: np.random.SeedSequence, wish: Mapping[Node, np.ndarray]
+    ) -> Iterator[Chain]:  # fmt: skip
+        """A chain at its start, and at others, should the first be of no use."""
+        key = int(seed.generate_state(1, np.uint64)[0])
+        yield start_chain(*first, key)
+        yield from (start_chain(*other, key) for other in other_starts(self.order.density, seed, wish))
 
 
 def _compiled(density: Density, settings: Settings) -> Runner:
@@ -76,9 +105,11 @@ def _compiled(density: Density, settings: Settings) -> Runner:
     levels = max(settings.max_treedepth, 10)
     stepper = STEPPERS[settings.step]
     with said_if_long(_of_compilation(density)):
-        program = compile_program(log_density, arguments, density.size, rows=rows, levels=levels, stepper=stepper)
-    recentring = _recentring(density) if learned_blocks(density) else None
-    return Runner(program, arguments, settings, rows, recentring, density.name_of)
+        program = Program(log_density, arguments, density.size, rows=rows, levels=levels, stepper=stepper)
+    places = [b.coordinates.place for b in learned_blocks(density) if b.coordinates is not None]
+    at = {node: number for number, node in enumerate(nodes)}
+    move = _recentring(density, places) if places else None
+    return Runner(program, arguments, settings, rows, tuple(at[place] for place in places), move, density.name_of)
 
 
 def _of_compilation(density: Density) -> str:
@@ -94,65 +125,52 @@ def _of_compilation(density: Density) -> str:
     return " ".join([*words, "The next run of this model need not compile again."])
 
 
-def _recentring(density: Density) -> Callable[..., Moved]:
-    """`recentre` for a program that takes its arguments in the density's order."""
+def _recentring(density: Density, places: Sequence[Node]) -> Callable[..., Moved]:
+    """`recentre` by the numbers of learned coordinates alone."""
 
-    def move(arguments, draws, gradients, position, metric) -> Moved:
-        named = dict(zip(density.arguments, arguments, strict=True))
-        new = recentre(density, named, draws, gradients, position, metric)
-        return Moved(tuple(new.arguments[node] for node in density.arguments), new.position, new.metric)
+    def move(learned, draws, gradients, position, metric) -> Moved:
+        given = {**density.arguments, **dict(zip(places, learned, strict=True))}
+        new = recentre(density, given, draws, gradients, position, metric)
+        return Moved(tuple(new.arguments[place] for place in places), new.position, new.metric)
 
     return move
 
 
-def _told(density: Density, arguments: list, flat: np.ndarray) -> tuple[str, ...]:
-    """`told`, which is words: a failure there loses no draws."""
+def _coordinates(
+    density: Density, arguments: Sequence[Mapping[Node, np.ndarray]], draws: np.ndarray
+) -> tuple[str, ...]:  # fmt: skip
+    """What was learned of the coordinates; words, so that a failure there loses no draws."""
     try:
         with np.errstate(all="ignore"):
-            return told(density, arguments, flat)
+            return told(density, arguments, draws)
     except Exception as error:
         return (f"what was learned of the coordinates can't be told: {error!r}",)
 
 
-def _fallbacks(logs: Sequence[ChainLog]) -> tuple[str, ...]:
+def _fallbacks(states: Sequence[ChainState]) -> tuple[str, ...]:
     """A sentence where adaptation could not use what it saw."""
-    count = sum(log.fallbacks for log in logs)
+    count = sum(state.counts.fallbacks for state in states)
     if not count:
         return ()
     times = "once" if count == 1 else f"{count:,} times"
     return (f"warmup kept the metric or the coordinates it had {times}: what it saw was not finite, or too far apart",)
 
 
-def _facts(settings: Settings, logs: Sequence[ChainLog]) -> dict[str, Any]:
+def _facts(settings: Settings, states: Sequence[ChainState]) -> dict[str, Any]:
     """What is worth knowing of a run afterwards."""
     from importlib.metadata import version
 
     return {
         "sampler": "nuts",
+        "independent_draws": False,
+        "trajectories": True,
+        "unseen": UNSEEN,
         "jax_version": version("jax"),
         "tuning_steps": settings.tune,
-        "tuning_steps_left_out": sum(log.left_out for log in logs),
-        "target_accept": max(settings.target(log.metric) for log in logs if log.metric is not None),
+        "tuning_steps_left_out": sum(state.counts.left_out for state in states),
+        "target_accept": max(settings.target(state.metric) for state in states),
         "max_treedepth": settings.max_treedepth,
         "step": settings.step,
-        "tuning_gradients": sum(log.tuning_gradients for log in logs),
-        "tuning_divergences": sum(log.tuning_divergences for log in logs),
-    }
-
-
-def _statistics(logs: Sequence[ChainLog]) -> dict[str, np.ndarray]:
-    """The sampler's statistics by ArviZ's names, each (chain, draw)."""
-
-    def joined(read: Callable[[Record], Any]) -> np.ndarray:
-        return np.stack([np.concatenate([read(record) for record in log.records]) for log in logs])
-
-    return {
-        "lp": joined(lambda r: r.log_density),
-        "acceptance_rate": joined(lambda r: r.statistics.acceptance),
-        "step_size": joined(lambda r: r.step),
-        "tree_depth": joined(lambda r: r.statistics.tree_depth).astype(np.int64),
-        "n_steps": joined(lambda r: r.statistics.n_steps).astype(np.int64),
-        "energy": joined(lambda r: r.statistics.energy),
-        "diverging": joined(lambda r: r.statistics.diverging),
-        "reached_max_treedepth": joined(lambda r: r.statistics.reached_max_depth),
+        "tuning_gradients": sum(state.counts.tuning_gradients for state in states),
+        "tuning_divergences": sum(state.counts.tuning_divergences for state in states),
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -104,8 +105,7 @@ def _growing_windows(total: int) -> Iterator[int]:
         total, size = total - window, grown
 
 
-@dataclass
-class Windows:
+class Windows(NamedTuple):
     """Draws and gradients of warmup, stretch by stretch.
 
     From `foreground` on they make the metric; from `background` on they belong to the window that will replace it.
@@ -113,18 +113,17 @@ class Windows:
     estimates for which the numbers were too far apart: the metric then stays as it was.
     """
 
-    draws: list[np.ndarray]
-    gradients: list[np.ndarray]
+    draws: tuple[np.ndarray, ...] = ()
+    gradients: tuple[np.ndarray, ...] = ()
     foreground: int = 0
     background: int = 0
     failures: int = 0
 
-    def add(self, draws: np.ndarray, gradients: np.ndarray) -> None:
-        """Append the rows of a stretch."""
-        self.draws.append(draws)
-        self.gradients.append(gradients)
+    def add(self, draws: np.ndarray, gradients: np.ndarray) -> Windows:
+        """With the rows of a chunk behind the others."""
+        return self._replace(draws=(*self.draws, draws), gradients=(*self.gradients, gradients))
 
-    def estimate(self, present: Metric, *, directions: bool = False) -> Metric:
+    def estimate(self, present: Metric, *, directions: bool = False) -> tuple[Metric, Windows]:
         """The metric of the foreground window; the present one where that holds too little.
 
         Args:
@@ -133,34 +132,32 @@ class Windows:
         """
         draws, gradients = (np.concatenate(kept[self.foreground :]) for kept in (self.draws, self.gradients))
         if len(draws) < 3 or (isinstance(present, LowRank) and not directions):
-            return present
+            return present, self
         with np.errstate(all="ignore"):
             diagonal = metrics.from_window(draws, gradients, Diagonal(*present[:3]))
         if not directions:
-            return diagonal
+            return diagonal, self
         if len(draws) < metrics.MIN_DRAWS:
             draws, gradients = self.later_part()
         try:
             with np.errstate(all="ignore"):
-                return metrics.with_directions(draws, gradients, diagonal)
+                return metrics.with_directions(draws, gradients, diagonal), self
         except np.linalg.LinAlgError:
-            self.failures += 1
-            return diagonal
+            return diagonal, self._replace(failures=self.failures + 1)
 
-    def forget(self) -> None:
-        """Let the background window take the foreground's place and open a new one behind it."""
-        self.foreground, self.background = self.background, len(self.draws)
-        unused = max(0, self.foreground - KEPT_STRETCHES)
-        del self.draws[:unused], self.gradients[:unused]
-        self.foreground, self.background = self.foreground - unused, self.background - unused
+    def forget(self) -> Windows:
+        """The background window in the foreground's place, and a new one opened behind it."""
+        foreground, background = self.background, len(self.draws)
+        unused = max(0, foreground - KEPT_STRETCHES)
+        return Windows(
+            self.draws[unused:], self.gradients[unused:], foreground - unused, background - unused, self.failures
+        )  # fmt: skip
 
     def later_part(self) -> tuple[np.ndarray, np.ndarray]:
         """The later two thirds of what is kept: draws and gradients."""
         draws, gradients = np.concatenate(self.draws), np.concatenate(self.gradients)
         return draws[len(draws) // 3 :], gradients[len(draws) // 3 :]
 
-    def clear(self) -> None:
-        """Start again, in other coordinates."""
-        self.draws.clear()
-        self.gradients.clear()
-        self.foreground = self.background = 0
+    def cleared(self) -> Windows:
+        """Nothing kept: a start in other coordinates."""
+        return Windows(failures=self.failures)

@@ -157,3 +157,25 @@ def test_a_model_is_still_a_plain_object():
     assert copy.copy(written).named == written.named
     assert "x" in written and not hasattr(written, "__array__")
     assert pickle.loads(pickle.dumps(pm.ModelError("words"))).args == ("words",)
+
+
+@pytest.mark.parametrize(("call", "words"), [
+    (lambda m: pm.Potential("p", m["a"], dims="g"), "Potential has no argument 'dims': a potential is the sum"),
+    (lambda m: pm.Data("x", [1], mutable=True), "Data has no argument 'mutable': every `Data` can be replaced"),
+    (lambda m: pm.set_data({"d": [2.0]}, coords={}), "set_data has no argument 'coords'.*finetti.rebuild"),
+    (lambda m: m.set_data("d"), "set_data: missing a required argument: 'values'; it takes name, values"),
+    (lambda m: pm.sample(100, m), "sample: too many positional arguments; it takes draws, and by name tune=.*model="),
+    (lambda m: pm.Deterministic("q"), "Deterministic: missing a required argument: 'var'"),
+    (lambda m: pm.summary(), "summary: missing a required argument: 'trace'"),
+    (lambda m: pm.rebuild(m, cords={}), "rebuild has no argument 'cords'; it takes model, data, coords"),
+    (lambda m: pm.Mixture("m"), "Mixture: missing a required argument: 'w'"),
+    (lambda m: pm.Truncated("m", pm.Normal.dist(0, 1), low=2), "Truncated has no argument 'low'; it takes .*lower"),
+    (lambda m: pm.LKJCholeskyCov("c", 2), "LKJCholeskyCov: missing a required argument: 'n'"),
+    (lambda m: pm.load(), "load: missing a required argument: 'path'"),
+])  # fmt: skip
+def test_arguments_that_are_missing_or_too_many(call, words):
+    with pm.Model() as model:
+        pm.Normal("a", 0, 1)
+        pm.Data("d", [1.0])
+        with pytest.raises(pm.ArgumentError, match=words):
+            call(model)

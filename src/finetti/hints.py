@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from inspect import signature
+from inspect import Signature, signature
 from typing import ParamSpec, TypeVar
 
 from finetti.errors import ArgumentError
@@ -237,6 +237,27 @@ OF_MODELS: Mapping[str, str] = {
     "model": "models do not nest; leave it out",
 }
 
+_KEPT = "every `Data` can be replaced with `set_data`; leave it out"
+
+OF_DATA: Mapping[str, str] = {
+    "mutable": _KEPT,
+    "export_index_as_coords": "write `coords=`",
+    "infer_dims_and_coords": "write `dims=` and `coords=`",
+    "model": "it belongs to the model being written; leave it out",
+    "dtype": "whole numbers, floats and truth values stay what they are; leave it out",
+    "shape": "the shape is that of the values; leave it out",
+}
+
+OF_SET_DATA: Mapping[str, str] = {
+    "coords": "lengths and labels stay here; `finetti.rebuild(model, data, coords=...)` makes a model with others",
+}
+
+OF_EXPRESSIONS: Mapping[str, str] = {
+    "dims": "a potential is the sum of its elements and has none; leave it out",
+    "model": "it belongs to the model being written; leave it out",
+    "auto": "leave it out",
+}
+
 IN_VARIABLES: Mapping[str, str] = {
     "eval": f"a variable has no value before `sample`; draws from the prior: {_NOT_YET}",
     "random": _NOT_YET,
@@ -365,26 +386,40 @@ def missing(owner: str, name: str, table: Mapping[str, str]) -> str:
     return f"{owner} has no attribute {name!r}" + (f": {hint}." if hint else ".")
 
 
-def hinted(table: Mapping[str, str]) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Has a function answer a keyword it does not take with what to write instead.
+def hinted(table: Mapping[str, str], name: str = "") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Has a function answer arguments it does not take, or lacks, with what to write instead.
 
     Args:
         table: from a keyword to words.
+        name: of the function, where users know it by another.
     """
 
     def around(function: Callable[P, R]) -> Callable[P, R]:
-        known = tuple(name for name in signature(function).parameters if name != "self")
-        title = function.__qualname__.removesuffix(".__init__")
+        expected = signature(function)
+        known = tuple(parameter for parameter in expected.parameters if parameter not in ("self", "cls"))
+        title = name or function.__qualname__.removesuffix(".__init__")
 
         @wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> R:
-            for name in kwargs:
-                if name not in known:
-                    hint = table.get(name)
+            for keyword in kwargs:
+                if keyword not in known:
+                    hint = table.get(keyword)
                     more = f": {hint}." if hint else f"; it takes {', '.join(known)}."
-                    raise ArgumentError(f"{title} has no argument {name!r}{more}")
+                    raise ArgumentError(f"{title} has no argument {keyword!r}{more}")
+            try:
+                expected.bind(*args, **kwargs)
+            except TypeError as error:
+                raise ArgumentError(f"{title}: {error}; it takes {_written(expected)}.") from None
             return function(*args, **kwargs)
 
         return called
 
     return around
+
+
+def _written(expected: Signature) -> str:
+    """The arguments of a function, and which of them are written by name."""
+    parts = [parameter for parameter in expected.parameters.values() if parameter.name not in ("self", "cls")]
+    by_place = [parameter.name for parameter in parts if parameter.kind is not parameter.KEYWORD_ONLY]
+    by_name = [f"{parameter.name}=" for parameter in parts if parameter.kind is parameter.KEYWORD_ONLY]
+    return ", ".join(by_place) + (f", and by name {', '.join(by_name)}" if by_name else "")

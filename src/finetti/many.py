@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from finetti.errors import FinettiError, ModelError, SamplingError
+from finetti.hints import hinted
 from finetti.interrupts import check, held
 from finetti.model.context import Model
 from finetti.rebuilding import rebuild
@@ -24,6 +25,7 @@ Fit = Trace | FinettiError
 Work = tuple[Model, Mapping[str, Any], Mapping[str, Any] | None, How, np.random.SeedSequence]
 
 
+@hinted({})
 def sample_many(
     model: Model, datasets: Sequence[Mapping[str, Any]], draws: int = 1000, *, random_seed: Any = None,
     executor: Executor | None = None, coords: Mapping[str, Any] | None = None, **options: Any,

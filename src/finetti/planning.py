@@ -14,6 +14,7 @@ from finetti.engines.choose import tried
 from finetti.engines.contract import Target, Told
 from finetti.engines.independence.chain import BY_PROPOSALS
 from finetti.errors import ModelError, unknown_name
+from finetti.hints import hinted
 from finetti.model.context import Model
 from finetti.model.graph import Node, Random, label
 from finetti.reductions.contract import Reduction
@@ -90,6 +91,7 @@ class Plan:
         return f"<table><thead>{head}</thead><tbody>{cells}</tbody></table>{notes}"
 
 
+@hinted({})
 def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
     """Decide what `sample` does to each unknown of a model.
 

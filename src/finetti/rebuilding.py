@@ -9,6 +9,7 @@ import numpy as np
 
 from finetti.distributions.base import entered
 from finetti.errors import DataError, ModelError, ShapeError, unknown_name
+from finetti.hints import hinted
 from finetti.model.checks import check_data_indices, check_predictors
 from finetti.model.context import Model
 from finetti.model.graph import (
@@ -27,6 +28,7 @@ from finetti.model.graph import (
 from finetti.model.intake import as_coords, as_labels
 
 
+@hinted({})
 def rebuild(
     model: Model, data: Mapping[str, Any] | None = None, *, coords: Mapping[str, Any] | None = None
 ) -> Model:

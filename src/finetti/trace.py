@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 
 from finetti.errors import DataError, FinettiError, unknown_name
+from finetti.hints import hinted
 from finetti.schema import SAMPLE_DIMS, dataset, python, storable_attrs
 from finetti.store import limits, netcdf, zarr
 
@@ -254,6 +255,7 @@ def build_trace(
     return Trace.from_dict({"/": xr.Dataset(attrs=facts), **nodes})
 
 
+@hinted({})
 def load(path: str | Path) -> Trace:
     """A `Trace` saved with `to_netcdf` or `to_zarr`, read into memory and the file closed.
 

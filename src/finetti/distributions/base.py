@@ -38,12 +38,13 @@ from finetti.distributions.domains import (
 from finetti.distributions.guards import Guard, guards_of
 from finetti.distributions.laws import check_law, check_law_values, known_value, title_of
 from finetti.distributions.starts import checked_start
-from finetti.errors import ModelError, ShapeError
+from finetti.errors import DataError, ModelError, ShapeError
 from finetti.hints import OF_DISTRIBUTIONS
 from finetti.model.context import Dims, Model
 from finetti.model.evaluate import is_static
 from finetti.model.graph import Node, Random, Shape, as_array, as_node, label
 from finetti.model.intake import as_shape
+from finetti.model.labels import check_labels
 from finetti.model.law import Law
 
 REGISTRY: dict[str, type[Family]] = {}
@@ -75,12 +76,13 @@ class Family:
         cls.signature = cls.signature or tuple(p.name for p in cls.parameters)
 
     def __new__(  # type: ignore[misc]
-        cls, name: str, *args: Any, observed: Any = None, shape: Any = None, dims: Dims = None, initval: Any = None,
-        **kwargs: Any,
+        cls, name: str = "", *args: Any, observed: Any = None, shape: Any = None, dims: Dims = None,
+        initval: Any = None, **kwargs: Any,
     ) -> Random:  # fmt: skip
         model = Model.current()
         model.claim(name)
         parameters, guards = cls.resolve(name, args, kwargs, data=model.data)
+        cls._check_labels(model, name, args, kwargs, dims)
         return variable(cls, name, parameters, guards, observed=observed, shape=shape, dims=dims, initval=initval)
 
     @classmethod
@@ -88,6 +90,13 @@ class Family:
         """The distribution without a name, to hand to another (a mixture's component, an `sd_dist`)."""
         parameters, guards = cls.resolve(None, args, kwargs)
         return unnamed_variable(cls, parameters, guards, shape=shape)
+
+    @classmethod
+    def _check_labels(cls, model: Model, name: str, args: tuple, kwargs: Mapping[str, Any], dims: Dims) -> None:
+        """See that labels which parameters bring along are those of the dims."""
+        names = model.resolve_dims(name, dims) or ()
+        for key, value in {**dict(zip(cls.signature, args, strict=False)), **kwargs}.items():
+            check_labels(f"{key!r} of {title_of(cls, name)}", value, names, model.coords)
 
     @classmethod
     def log_density(cls, xp: Any, x: Any, *parameters: Any) -> Any:
@@ -305,6 +314,7 @@ def _random(cls, name, parameters, guards, *, observed, shape, dims, model) -> R
     full = _shape(cls, what, parameters, names, shape, data, model)
     if name is not None and names is not None:
         names = model.checked_dims(name, names, full)
+        check_labels(f"The data of {what}", observed, names, model.coords)
     dtype = np.dtype(np.int64 if cls.discrete else np.float64)
     return Random(full, dtype, name, cls, parameters, data, names or (), guards)
 
@@ -314,7 +324,13 @@ def _observed_node(cls: type[Family], what: str, observed: Any) -> Node:
         if not is_static(observed):
             raise ModelError(f"{what} is observed as {label(observed)}, which is random; data must be known numbers.")
         return observed
-    return as_node(as_array(observed, what=f"The data of {what}"))
+    data = as_array(observed, what=f"The data of {what}")
+    if not data.size:
+        raise DataError(
+            f"The data of {what} are empty: their shape is {data.shape}. See what became of them, for example in a "
+            "filter; to draw from the prior leave `observed=` out."
+        )
+    return as_node(data)
 
 
 def _shape(cls, what, parameters, dims, shape, data, model) -> Shape:

@@ -19,6 +19,7 @@ from finetti.distributions.modifiers import BoundedLaw, CensoredLaw, MixtureLaw,
 from finetti.distributions.real import Normal
 from finetti.distributions.tails import tails_of
 from finetti.errors import DataError, ModelError, ShapeError
+from finetti.hints import OF_DISTRIBUTIONS, hinted
 from finetti.model import build
 from finetti.model.context import Dims, Model
 from finetti.model.graph import Constant, Node, Random, as_node, label
@@ -47,6 +48,7 @@ class Mixture:
         ...     y = pm.Mixture("y", w=w, comp_dists=parts, observed=[0.2, 3.1, -0.4])
     """
 
+    @hinted(OF_DISTRIBUTIONS, "Mixture")
     def __new__(  # type: ignore[misc]
         cls, name: str, w: Any, comp_dists: Any, *, observed: Any = None, shape: Any = None, dims: Dims = None,
         initval: Any = None,
@@ -81,6 +83,7 @@ class NormalMixture:
         ...     y = pm.NormalMixture("y", w=[0.5, 0.5], mu=mu, sigma=1, observed=[0.2, 3.1, -0.4])
     """
 
+    @hinted(OF_DISTRIBUTIONS, "NormalMixture")
     def __new__(  # type: ignore[misc]
         cls, name: str, w: Any, mu: Any, sigma: Any = 1.0, *, observed: Any = None, shape: Any = None,
         dims: Dims = None, initval: Any = None,
@@ -116,6 +119,7 @@ class Truncated:
         ...     y = pm.Truncated("y", pm.Poisson.dist(rate), lower=1, observed=[1, 3, 2])
     """
 
+    @hinted(OF_DISTRIBUTIONS, "Truncated")
     def __new__(  # type: ignore[misc]
         cls, name: str, dist: Any, lower: Any = None, upper: Any = None, *, observed: Any = None, shape: Any = None,
         dims: Dims = None, initval: Any = None,
@@ -152,6 +156,7 @@ class Censored:
         ...     y = pm.Censored("y", pm.Weibull.dist(1.5, scale), upper=8.0, observed=[2.1, 8.0, 5.5, 8.0])
     """
 
+    @hinted(OF_DISTRIBUTIONS, "Censored")
     def __new__(  # type: ignore[misc]
         cls, name: str, dist: Any, lower: Any = None, upper: Any = None, *, observed: Any = None, shape: Any = None,
         dims: Dims = None,

@@ -18,6 +18,7 @@ from finetti.distributions.domains import (
     interval,
 )
 from finetti.errors import ModelError, ShapeError
+from finetti.hints import OF_DISTRIBUTIONS, hinted
 from finetti.model import build
 from finetti.model.context import deterministic
 from finetti.model.graph import Constant, Deterministic, Node, Random, Shape, apply, as_node, label
@@ -205,6 +206,7 @@ def LKJCholeskyCov(
 def LKJCholeskyCov(name: str, eta: Any, n: int, sd_dist: Random, *, compute_corr: Literal[False]) -> Deterministic: ...
 
 
+@hinted(OF_DISTRIBUTIONS)
 def LKJCholeskyCov(name: str, eta: Any, n: int, sd_dist: Random, *, compute_corr: bool = True) -> Any:
     """Lower Cholesky factor of an `n` x `n` covariance matrix with LKJ correlations.
 
@@ -230,7 +232,7 @@ def LKJCholeskyCov(name: str, eta: Any, n: int, sd_dist: Random, *, compute_corr
         ...     chol, corr, stds = pm.LKJCholeskyCov("cov", eta=2, n=2, sd_dist=pm.HalfNormal.dist(1))
         ...     effects = pm.MvNormal("effects", mu=0, chol=chol, shape=(8, 2))
     """
-    _check_sd_dist(name, sd_dist)
+    _check_sd_dist(name, sd_dist, n)
     stds = named(sd_dist, f"{name}_stds", shape=(int(n),))
     factor = LKJCholeskyCorr(f"{name}_corr_chol", eta, n)
     chol = deterministic(name, build.reshape(stds, (-1, 1)) * factor)
@@ -239,7 +241,7 @@ def LKJCholeskyCov(name: str, eta: Any, n: int, sd_dist: Random, *, compute_corr
     return chol, deterministic(f"{name}_corr", factor @ factor.T), stds
 
 
-def _check_sd_dist(name: str, sd_dist: Random) -> None:
+def _check_sd_dist(name: str, sd_dist: Random, n: int) -> None:
     if not isinstance(sd_dist, Random) or sd_dist.name is not None:
         raise ModelError(
             f"'sd_dist' of {name!r} must be a distribution without a name, such as `HalfNormal.dist(1)`; "
@@ -250,4 +252,9 @@ def _check_sd_dist(name: str, sd_dist: Random) -> None:
         raise ModelError(
             f"'sd_dist' of {name!r} is the distribution of standard deviations, which are positive numbers; "
             f"{family.__name__} is not. `HalfNormal.dist(1)` and `Exponential.dist(1)` are."
+        )
+    if sd_dist.shape not in ((), (n,)):
+        raise ShapeError(
+            f"'sd_dist' of {name!r} has shape {sd_dist.shape}, but there are {n} standard deviations: give it the "
+            f"shape ({n},), or none."
         )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from finetti.errors import ArgumentError, ModelError, ShapeError
+from finetti.hints import hinted
 from finetti.model.graph import Apply, Node, apply, as_node, label
 from finetti.model.indexing import getitem
 from finetti.model.intake import as_axis, as_shape
@@ -208,6 +209,7 @@ def diagonal(a: Any) -> Apply:
     return apply("diagonal", a)
 
 
+@hinted({})
 def wrap(function: Callable[..., Any]) -> Callable[..., Apply]:
     """Admit a JAX function of arrays as a function of variables.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from finetti.errors import ModelError, ShapeError, unknown_name
-from finetti.hints import IN_MODEL, OF_MODELS, hinted, missing
+from finetti.hints import IN_MODEL, OF_DATA, OF_EXPRESSIONS, OF_MODELS, OF_SET_DATA, hinted, missing
 from finetti.model.checks import (
     check_data_indices,
     check_parts,
@@ -20,6 +20,7 @@ from finetti.model.checks import (
 )
 from finetti.model.graph import Apply, Data, Deterministic, Node, Random, Shape, ancestors, as_array, as_node, label
 from finetti.model.intake import as_coords, as_dims, as_labels, as_shape, check_layout, check_name
+from finetti.model.labels import check_labels
 
 if TYPE_CHECKING:
     from finetti.planning import Geometry, Plan
@@ -212,6 +213,7 @@ class Model:
 
     # --- data -------------------------------------------------------------------------------------------------
 
+    @hinted(OF_SET_DATA)
     def set_data(self, name: str, values: Any) -> None:
         """Replace the values of a `Data`; shape and type stay as they were, and everything is checked again.
 
@@ -227,6 +229,7 @@ class Model:
         if not isinstance(node, Data):
             raise unknown_name(name, [n.name for n in self.data if isinstance(n, Data)], what="Data in the model")
         array = same_kind(as_array(values, what=f"{name!r}"), node)
+        check_labels(f"{name!r}", values, node.dims, self.coords)
         old = self.data[node]
         self.data[node] = array
         try:
@@ -283,6 +286,7 @@ def _group(node: Any) -> str:
     return "observed_data" if isinstance(node, Random) and node.observed is not None else "posterior"
 
 
+@hinted(OF_DATA, "Data")
 def named_data(name: str, value: Any, *, dims: Dims = None, coords: Mapping[str, Any] | None = None) -> Data:
     """Name an array of the model, so that it is kept with the draws and can be replaced with `set_data`.
 
@@ -309,12 +313,15 @@ def named_data(name: str, value: Any, *, dims: Dims = None, coords: Mapping[str,
     array = as_array(value, what=f"{name!r}")
     for dim, labels in as_coords({} if coords is None else coords, what=repr(name)).items():
         model.add_coord(dim, labels)
-    node = Data(array.shape, array.dtype, name, model.checked_dims(name, dims, array.shape))
+    names = model.checked_dims(name, dims, array.shape)
+    check_labels(repr(name), value, names, model.coords)
+    node = Data(array.shape, array.dtype, name, names)
     model.data[node] = array
     model.register(node)
     return node
 
 
+@hinted(OF_EXPRESSIONS, "Deterministic")
 def deterministic(name: str, var: Any, *, dims: Dims = None) -> Deterministic:
     """Name a quantity computed from other variables, so that it is kept with the draws.
 
@@ -342,6 +349,7 @@ def deterministic(name: str, var: Any, *, dims: Dims = None) -> Deterministic:
     )
 
 
+@hinted(OF_EXPRESSIONS, "Potential")
 def potential(name: str, var: Any) -> Node:
     """Add a term to the log density of the model.
 
@@ -368,6 +376,7 @@ def potential(name: str, var: Any) -> Node:
     return term
 
 
+@hinted(OF_SET_DATA, "set_data")
 def set_data(new_data: Mapping[str, Any], model: Model | None = None) -> None:
     """Replace the values of several `Data`, one after the other.
 

@@ -106,6 +106,8 @@ def sample(
         (4, 200)
     """
     with held():
+        if not isinstance(progressbar, bool | np.bool_):
+            raise SamplingError(f"progressbar must be True or False; got {progressbar!r}.")
         how = how_of(
             draws, tune=tune, chains=chains, cores=cores, target_accept=target_accept, initvals=initvals,
             max_treedepth=max_treedepth, step=step, geometry=geometry,

@@ -59,7 +59,7 @@ def carried_out(ready: Ready, order: Order, *, began: float, notes: Iterable[str
     memory = Memory(len(order.seeds), order.settings.draws)
     wait, chains = ready.wait, len(order.seeds)
     total, tune = wait or (0, 0)
-    with progress(wanted=order.progressbar and wait is not None, total=total, tune=tune, chains=chains) as show:
+    with progress(wanted=wait is not None and order.progressbar, total=total, tune=tune, chains=chains) as show:
         threads = threads_for(chains, order.cores)
         states, interrupted = run(ready, ready.start(), Watched(memory, show), cores=threads)
     flat, statistics = memory.joined()

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _WHERE = {
-    "finetti.model.context": ("Model", "set_data"),
+    "finetti.model.context": ("Model",),
+    "finetti.model.statements": ("set_data",),
     "finetti.model.build": ("wrap",),
     "finetti.distributions.real": (
         "Normal", "StudentT", "Cauchy", "Laplace", "Logistic", "Gumbel", "SkewNormal", "Flat",
@@ -39,9 +40,9 @@ _WHERE = {
 
 _ATTRIBUTES = {name: (module, name) for module, names in _WHERE.items() for name in names}
 _ATTRIBUTES |= {
-    "Data": ("finetti.model.context", "named_data"),
-    "Deterministic": ("finetti.model.context", "deterministic"),
-    "Potential": ("finetti.model.context", "potential"),
+    "Data": ("finetti.model.statements", "named_data"),
+    "Deterministic": ("finetti.model.statements", "deterministic"),
+    "Potential": ("finetti.model.statements", "potential"),
 }
 
 # Type checkers take a name that was imported as another for a public one only where it is spelt out here.
@@ -51,9 +52,9 @@ __all__ += [name for names in _WHERE.values() for name in names]
 if TYPE_CHECKING:  # the table again, for tools that read without running; a test compares the two
     # isort: off
     from finetti import math as math
-    from finetti.model.context import (
-        Model as Model, set_data as set_data, named_data as Data, deterministic as Deterministic,
-        potential as Potential,
+    from finetti.model.context import Model as Model
+    from finetti.model.statements import (
+        set_data as set_data, named_data as Data, deterministic as Deterministic, potential as Potential,
     )
     from finetti.model.build import wrap as wrap
     from finetti.distributions.real import (

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from finetti.calls import hinted
 from finetti.errors import FinettiError, ModelError, SamplingError
-from finetti.hints import hinted
 from finetti.interrupts import check, held
 from finetti.model.context import Model
 from finetti.rebuilding import rebuild

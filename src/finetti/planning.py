@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from html import escape
 
+from finetti.calls import hinted
 from finetti.coordinates.constrain import blocks_of
 from finetti.coordinates.contract import Coordinates
 from finetti.coordinates.recenter import bends, centrings
@@ -14,9 +15,9 @@ from finetti.engines.choose import tried
 from finetti.engines.contract import Target, Told
 from finetti.engines.independence.chain import BY_PROPOSALS
 from finetti.errors import ModelError, unknown_name
-from finetti.hints import hinted
 from finetti.model.context import Model
 from finetti.model.graph import Node, Random, label
+from finetti.model.planned import Geometry
 from finetti.reductions.contract import Reduction
 from finetti.reductions.linear.build import block_of
 from finetti.reductions.linear.cost import too_dear
@@ -27,7 +28,6 @@ from finetti.reductions.pairs import find as conjugate_pairs
 
 AUTO, AS_WRITTEN = "auto", "as_written"
 SAMPLED = ("sampled", "centered", "noncentered")
-Geometry = str | Mapping[str, str]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from finetti.calls import hinted
 from finetti.distributions.base import entered
 from finetti.errors import DataError, ModelError, ShapeError, unknown_name
-from finetti.hints import hinted
 from finetti.model.checks import check_data_indices, check_predictors
 from finetti.model.context import Model
 from finetti.model.graph import (

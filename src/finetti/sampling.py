@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from finetti.calls import hinted
 from finetti.density import Density, density_of
 from finetti.distributions.flat import flat_priors
 from finetti.distributions.guards import guarded
@@ -20,10 +21,11 @@ from finetti.engines.settings import Settings
 from finetti.engines.start import NoStart, checked_wishes, with_initvals
 from finetti.engines.threads import threads_for
 from finetti.errors import ModelError, SamplingError
-from finetti.hints import OF_SAMPLE, hinted
+from finetti.hints import OF_SAMPLE
 from finetti.interrupts import forget, held
 from finetti.model.context import Model
-from finetti.planning import AS_WRITTEN, Geometry, Plan, plan
+from finetti.model.planned import Geometry
+from finetti.planning import AS_WRITTEN, Plan, plan
 from finetti.trace import Trace
 
 TOO_PRECISE = (

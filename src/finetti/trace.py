@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from finetti.calls import hinted
 from finetti.errors import DataError, FinettiError, unknown_name
-from finetti.hints import hinted
 from finetti.schema import SAMPLE_DIMS, dataset, python, storable_attrs
 from finetti.store import limits, netcdf, zarr
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 import finetti as pm
 from finetti.model.graph import Apply, Data, Deterministic, Node, Random
+from finetti.model.planned import Planned
 from finetti.planning import Plan
 
 schools = pd.DataFrame({"effect": [28.0, 8.0, -3.0], "se": [15, 10, 16]}, index=["A", "B", "C"])
@@ -55,7 +56,7 @@ def main() -> None:
     """Fit it, look at it, and fit it to other data."""
     model = build(np.array([0.5, 1.0, 1.5]))
     assert_type(pm.plan(model, "as_written"), Plan)
-    assert_type(model.plan({"theta": "centered"}), Plan)
+    assert_type(model.plan({"theta": "centered"}), Planned)
     assert_type(model["theta"], Node)
     assert_type(model.free, list[Random])
     with model:

@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from finetti.calls import hinted
 from finetti.diagnostics.convergence import ess_bulk_of, ess_tail_of, mcse_mean_of, mcse_sd_of, rhat_of
 from finetti.diagnostics.draws import Draws, per_scalar
 from finetti.diagnostics.options import CI_PROB, inside, one_of
 from finetti.diagnostics.selection import Names, select
 from finetti.diagnostics.verdict import Verdict, verdict_of
 from finetti.errors import DataError
-from finetti.hints import OF_SUMMARY, hinted
+from finetti.hints import OF_SUMMARY
 
 _MOST_DECIMALS = 20
 _AT_THE_DIGITS_OF_THE_MEAN = ("mean", "sd")

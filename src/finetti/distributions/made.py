@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from finetti.calls import hinted
 from finetti.distributions.base import unnamed_variable, variable
 from finetti.distributions.domains import BOUND, SIMPLEX_PART, check_condition, check_parameter
 from finetti.distributions.guards import Guard
@@ -19,7 +20,7 @@ from finetti.distributions.modifiers import BoundedLaw, CensoredLaw, MixtureLaw,
 from finetti.distributions.real import Normal
 from finetti.distributions.tails import tails_of
 from finetti.errors import DataError, ModelError, ShapeError
-from finetti.hints import OF_DISTRIBUTIONS, hinted
+from finetti.hints import OF_DISTRIBUTIONS
 from finetti.model import build
 from finetti.model.context import Dims, Model
 from finetti.model.graph import Constant, Node, Random, as_node, label

@@ -6,6 +6,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from finetti.calls import hinted
 from finetti.distributions.base import Family, named
 from finetti.distributions.bijections import CORRELATION_CHOLESKY, REAL, REAL_VECTOR, SIMPLEX
 from finetti.distributions.domains import (
@@ -18,10 +19,10 @@ from finetti.distributions.domains import (
     interval,
 )
 from finetti.errors import ModelError, ShapeError
-from finetti.hints import OF_DISTRIBUTIONS, hinted
+from finetti.hints import OF_DISTRIBUTIONS
 from finetti.model import build
-from finetti.model.context import deterministic
 from finetti.model.graph import Constant, Deterministic, Node, Random, Shape, apply, as_node, label
+from finetti.model.statements import deterministic
 
 
 class MvNormal(Family):

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from finetti.calls import hinted
 from finetti.errors import ArgumentError, ModelError, ShapeError
-from finetti.hints import hinted
 from finetti.model.graph import Apply, Node, apply, as_node, label
 from finetti.model.indexing import getitem
 from finetti.model.intake import as_axis, as_shape

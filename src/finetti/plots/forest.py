@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finetti.calls import hinted
 from finetti.diagnostics.labels import listed
 from finetti.diagnostics.options import CI_PROB, inside, number, switch
 from finetti.errors import DataError
-from finetti.hints import OF_PLOTS, hinted
+from finetti.hints import OF_PLOTS
 from finetti.plots.axes import given_axes, new_axes, say
 from finetti.plots.common import BLUE, GREY, Limit, Scalar, chain_colors, choose
 

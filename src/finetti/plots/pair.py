@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from finetti.calls import hinted
 from finetti.diagnostics.options import switch
 from finetti.errors import DataError
-from finetti.hints import OF_PLOTS, hinted
+from finetti.hints import OF_PLOTS
 from finetti.plots.axes import given_axes, new_axes, say
 from finetti.plots.common import BLUE, VERMILION, Limit, Scalar, choose, divergent
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from finetti.calls import hinted
 from finetti.diagnostics.options import one_of, switch
-from finetti.hints import OF_PLOTS, hinted
+from finetti.hints import OF_PLOTS
 from finetti.plots.axes import given_axes, new_axes, say
 from finetti.plots.common import GREY, Limit, Scalar, chain_colors, choose, divergent
 

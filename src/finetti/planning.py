@@ -9,7 +9,7 @@ from html import escape
 from finetti.calls import hinted
 from finetti.coordinates.constrain import blocks_of
 from finetti.coordinates.contract import Coordinates
-from finetti.coordinates.recenter import bends, centrings
+from finetti.coordinates.finding import bends, centrings
 from finetti.distributions.guards import needed_guards, said
 from finetti.engines.choose import tried
 from finetti.engines.contract import Target, Told
@@ -19,9 +19,9 @@ from finetti.model.context import Model
 from finetti.model.graph import Node, Random, label
 from finetti.model.planned import Geometry
 from finetti.reductions.contract import Reduction
-from finetti.reductions.linear.build import block_of
+from finetti.reductions.linear.build import linear_gaussian_of
 from finetti.reductions.linear.cost import too_dear
-from finetti.reductions.linear.gaussian import GaussianBlock
+from finetti.reductions.linear.gaussian import LinearGaussian
 from finetti.reductions.linear.layout import TooLarge
 from finetti.reductions.linear.members import Found, find
 from finetti.reductions.pairs import find as conjugate_pairs
@@ -162,7 +162,7 @@ def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:
     return {nodes[name]: wish for name, wish in geometry.items()}
 
 
-def _block(model: Model, excluded: dict[Node, str]) -> tuple[GaussianBlock | None, dict[Node, str]]:
+def _block(model: Model, excluded: dict[Node, str]) -> tuple[LinearGaussian | None, dict[Node, str]]:
     """The block, leaving out the largest member as long as the rest is too large, or costs more than it saves."""
     while True:
         found = find(model.randoms, model.potentials, model.data, excluded)
@@ -171,7 +171,7 @@ def _block(model: Model, excluded: dict[Node, str]) -> tuple[GaussianBlock | Non
         inside = set(found.members)
         rest = [n for n in model.free if n not in inside]
         try:
-            block = block_of(found, rest, model.data)
+            block = linear_gaussian_of(found, rest, model.data)
             why = too_dear(block, _size(rest), [*model.randoms, *model.potentials.values()], few=BY_PROPOSALS)
         except TooLarge as error:
             why = str(error)

@@ -9,7 +9,7 @@ import numpy as np
 from finetti.engines.nuts.chain import Runner, begun, step
 from finetti.engines.nuts.leapfrog import Stepper, undivided
 from finetti.engines.nuts.metric import Diagonal
-from finetti.engines.nuts.program import Chain, Chunk, Mode, Program, Record, start_chain
+from finetti.engines.nuts.program import Chain, Chunk, Program, Purpose, Record, start_chain
 from finetti.engines.nuts.state import ChainState
 from finetti.engines.settings import Settings
 
@@ -19,14 +19,14 @@ class Recorder:
     """A program that keeps the rows of every chunk, with the mode it was run in."""
 
     program: Program
-    rows: list[tuple[Mode, Record]] = field(default_factory=list)
+    rows: list[tuple[Purpose, Record]] = field(default_factory=list)
 
     def __call__(self, chain, metric, order, arguments) -> Chunk:
         chunk = self.program(chain, metric, order, arguments)
         n, rows = int(chunk.filled), chunk.rows
         statistics = type(rows.statistics)(*(s[:n].copy() for s in rows.statistics))
         kept = Record(*(part[:n].copy() for part in rows[:4]), statistics)
-        self.rows.append((Mode(int(order.mode)), kept))
+        self.rows.append((Purpose(int(order.mode)), kept))
         return chunk
 
 
@@ -35,12 +35,12 @@ class Log:
     """A whole chain: its last state, and its rows."""
 
     state: ChainState
-    rows: list[tuple[Mode, Record]]
+    rows: list[tuple[Purpose, Record]]
 
     def __getattr__(self, name: str):
         return getattr(self.state if name in ("step", "metric") else self.state.counts, name)
 
-    def of(self, *modes: Mode) -> list[Record]:
+    def of(self, *modes: Purpose) -> list[Record]:
         return [record for mode, record in self.rows if mode in modes]
 
 
@@ -62,13 +62,13 @@ class Engine:
     def runner(self, settings: Settings, arguments: tuple | None = None) -> Runner:
         return Runner(self.program, self.arguments if arguments is None else arguments, settings, self.rows)
 
-    def run(self, chain: Chain, metric: Diagonal, mode: Mode, length: int) -> Chunk:
+    def run(self, chain: Chain, metric: Diagonal, mode: Purpose, length: int) -> Chunk:
         return self.runner(Settings())(ChainState(0, chain, metric), mode, length)
 
     def start(self, position: np.ndarray, key: int) -> Chain:
         """A chain that knows its density and gradient; the step size is still to be set."""
         chain = start_chain(np.asarray(position, float), 0.0, key)
-        return self.run(chain, flat(self.size), Mode.EVALUATE, 1).chain
+        return self.run(chain, flat(self.size), Purpose.EVALUATE, 1).chain
 
     def log(self, position, key: int, settings: Settings, arguments: tuple | None = None) -> Log:
         """One whole chain, warmup and draws."""
@@ -95,11 +95,11 @@ def diagonal(scale, center=None, *, trusted: float = 0.0) -> Diagonal:
 
 def positions(log: Log) -> np.ndarray:
     """(draw, size)."""
-    return np.concatenate([record.position for record in log.of(Mode.DRAW)])
+    return np.concatenate([record.position for record in log.of(Purpose.DRAW)])
 
 
 def statistic(log: Log, name: str) -> np.ndarray:
-    return np.concatenate([getattr(record.statistics, name) for record in log.of(Mode.DRAW)])
+    return np.concatenate([getattr(record.statistics, name) for record in log.of(Purpose.DRAW)])
 
 
 __all__ = ["Chunk", "Engine", "Log", "diagonal", "flat", "positions", "statistic"]

@@ -15,7 +15,7 @@ from finetti.engines.backend import load_jax
 from finetti.engines.nuts import metric as metrics
 from finetti.engines.nuts.leapfrog import Phase, undivided
 from finetti.engines.nuts.metric import LowRank
-from finetti.engines.nuts.program import Mode
+from finetti.engines.nuts.program import Purpose
 from finetti.engines.nuts.split import LONGEST, rotated
 from finetti.engines.settings import Settings
 
@@ -153,7 +153,7 @@ def test_trees_are_shallow_while_the_metric_knows_nothing():
     engine = Engine(lambda x, args: -0.5 * jnp().sum((x / args[0]) ** 2), 2, (scale,), stepper=rotated)
     for step, least, most in (("split", 1, 4), ("leapfrog", 5, 10)):
         log = engine.log(np.array([1e-3, 30.0]), 3, Settings(draws=10, tune=100, step=step))
-        depths = np.concatenate([rows.statistics.tree_depth for rows in log.of(Mode.EARLY, Mode.LATE)])
+        depths = np.concatenate([rows.statistics.tree_depth for rows in log.of(Purpose.EARLY, Purpose.LATE)])
         assert least <= max(depths[:50]) <= most, step
 
 

@@ -7,7 +7,7 @@ from chains import Engine, diagonal, flat, positions, statistic
 from finetti.engines.backend import load_jax
 from finetti.engines.nuts import metric, step_size
 from finetti.engines.nuts.chain import MAX_SEARCH, begun
-from finetti.engines.nuts.program import Mode, start_chain
+from finetti.engines.nuts.program import Purpose, start_chain
 from finetti.engines.nuts.warmup import Windows, course
 from finetti.engines.settings import Settings
 
@@ -30,16 +30,16 @@ def test_early_stretches_come_first_and_the_last_learns_nothing():
     for tune in range(20, 2001):
         stretches = list(course(tune))
         modes = [s.mode for s in stretches]
-        assert set(modes) <= {Mode.EARLY, Mode.LATE} and modes == sorted(modes)
+        assert set(modes) <= {Purpose.EARLY, Purpose.LATE} and modes == sorted(modes)
         assert not stretches[-1].learn and all(s.learn for s in stretches[:-1])
         assert abs(stretches[-1].length - 0.15 * tune) <= 0.5
-        early = sum(s.length for s in stretches if s.mode == Mode.EARLY)
+        early = sum(s.length for s in stretches if s.mode == Purpose.EARLY)
         assert abs(early - 0.3 * tune) <= 0.5
 
 
 @pytest.mark.parametrize("tune", [400, 1000, 2000, 10_000])
 def test_windows_grow_by_half_and_metrics_are_learned_often(tune):
-    late = [s for s in course(tune) if s.mode == Mode.LATE and s.learn]
+    late = [s for s in course(tune) if s.mode == Purpose.LATE and s.learn]
     assert max(s.length for s in late) <= 40
     ends = np.cumsum([s.length for s in late])[[s.forget for s in late]]
     windows = np.diff([0, *ends])
@@ -165,7 +165,7 @@ def test_the_acceptance_of_the_draws_is_the_target(target):
 def test_draws_use_one_step_size_the_average():
     engine = Engine(lambda x, args: -0.5 * jnp().sum(x**2), 5)
     log = engine.log(np.ones(5), 3, Settings(draws=100, tune=200))
-    steps = np.concatenate([record.step for record in log.of(Mode.DRAW)])
+    steps = np.concatenate([record.step for record in log.of(Purpose.DRAW)])
     assert len(np.unique(steps)) == 1 and steps[0] == pytest.approx(log.step)
 
 
@@ -178,7 +178,7 @@ def test_the_search_ends_near_the_scale_without_moving_the_chain(scale):
     engine = Engine(lambda x, args: -0.5 * jnp().sum((x / args[0]) ** 2), 20, (np.array(scale),))
     chain = engine.start(scale * np.random.default_rng(1).normal(size=20), key=9)
     chain = chain._replace(step=step_size.start(np, np.log(0.1)), searching=np.ones((), bool))
-    chunk = engine.run(chain, flat(20), Mode.SEARCH, 100)
+    chunk = engine.run(chain, flat(20), Purpose.SEARCH, 100)
     found = np.exp(chunk.chain.step.log_step)
     assert 0.2 < found / scale < 2.0
     doublings = abs(np.log2(found / 0.1))

@@ -107,7 +107,7 @@ FAULTS = {
     "centring: no scale in the log-determinant": Fault(
         "coordinates/centring.py", "return loc + scale * xi, xp.log(scale) + log_width",
         "return loc + scale * xi, log_width",
-        ("tests/coordinates/test_recenter.py",),
+        ("tests/coordinates/test_finding.py",),
     ),
     "the same, told by calibration (NUTS)": Fault(
         "coordinates/centring.py", "return loc + scale * xi, xp.log(scale) + log_width",
@@ -116,19 +116,19 @@ FAULTS = {
     ),
     "centring: learned from gradients unscaled": Fault(
         "coordinates/centring.py", "gradients / width * new_width)", "gradients)",
-        ("tests/coordinates/test_recenter.py",),
+        ("tests/coordinates/test_finding.py",),
     ),
     "bend: half its log-determinant": Fault(
         "coordinates/bend.py", "-xp.softplus(-z) - log_k", "-0.5 * xp.softplus(-z) - log_k",
-        ("tests/coordinates/test_recenter.py",),
+        ("tests/coordinates/test_finding.py",),
     ),
     "bend: the gradient along it": Fault(
         "coordinates/bend.py", "along_log = (gradients - bending) / slope", "along_log = gradients / slope",
-        ("tests/coordinates/test_recenter.py",),
+        ("tests/coordinates/test_finding.py",),
     ),
     "recentring: the chain is not moved": Fault(
-        "engines/nuts/recentring.py", "place = unconstrain(density.blocks, moved, chosen)", "place = position.copy()",
-        ("tests/engines/test_recentring.py",),
+        "engines/nuts/learning.py", "place = unconstrain(density.blocks, moved, chosen)", "place = position.copy()",
+        ("tests/engines/test_learning.py",),
     ),
     "proposals: accepted by weight alone": Fault(
         "engines/independence/chain.py", "weights[settled + 1] - weights[present]:", "weights[settled + 1]:",
@@ -193,7 +193,7 @@ FAULTS = {
         ("tests/engines/test_warmup.py", "tests/engines/test_stationary.py"),
     ),
     "step size: the last for the average": Fault(
-        "engines/nuts/program.py", "mode == Mode.DRAW, sizes.log_average", "mode == Mode.DRAW, sizes.log_step",
+        "engines/nuts/program.py", "mode == Purpose.DRAW, sizes.log_average", "mode == Purpose.DRAW, sizes.log_step",
         ("tests/engines/test_warmup.py", "tests/engines/test_run.py"),
     ),
     "R-hat: chains not centred": Fault(
@@ -319,8 +319,8 @@ FAULTS = {
         "engines/run.py", "if min(going.drawn()) == 0:", "if True:", ("tests/engines/test_run.py",)
     ),
     "tails: lines from the start alone": Fault(
-        "engines/tails.py", "for place in places for way", "for place in places[:1] for way",
-        ("tests/engines/test_tails.py",),
+        "engines/improper.py", "for place in places for way", "for place in places[:1] for way",
+        ("tests/engines/test_improper.py",),
     ),
     "heavy: the threshold of an exact mean": Fault(
         "diagnostics/heavy.py", "heavy = order[k[order] > RELIABLE]", "heavy = order[k[order] > 2]",

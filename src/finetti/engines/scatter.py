@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from finetti.coordinates.center import central_values
 from finetti.coordinates.constrain import Block, constrain
+from finetti.coordinates.middle import central_values
 from finetti.density import Density
 from finetti.distributions.flat import is_flat
 from finetti.distributions.positive import HalfFlat

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from finetti.coordinates.center import central_values
 from finetti.coordinates.constrain import unconstrain
+from finetti.coordinates.middle import central_values
 from finetti.density import Density
+from finetti.engines.improper import refuse_unbounded
 from finetti.engines.scatter import spread
-from finetti.engines.tails import refuse_unbounded
 from finetti.errors import SamplingError, ShapeError, unknown_name
 from finetti.model.graph import Node, as_array
 

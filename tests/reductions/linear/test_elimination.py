@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from finetti.model.namespace import NUMPY, jax_namespace
-from finetti.reductions.linear.elimination import Factors, diagonal, factorise, log_of_product, quadratic, solve
+from finetti.reductions.linear.elimination import Eliminated, diagonal, eliminate, log_of_product, quadratic, solve
 from finetti.reductions.linear.layout import Layout, System
 
 GROUPS, DRAWS = 5, 3
@@ -44,7 +44,7 @@ def arranged(q: np.ndarray, h: np.ndarray, slots: int, border: int) -> System:
     return layout.system(lambda start, stop: entries[start:stop], NUMPY)
 
 
-def log_determinant(factors: Factors) -> np.ndarray:
+def log_determinant(factors: Eliminated) -> np.ndarray:
     ends = 2 * np.log(diagonal(factors.border, NUMPY)).sum(axis=-1)
     return ends + log_of_product(factors.pivot, NUMPY)
 
@@ -55,7 +55,7 @@ SHAPES = [(1, 0), (1, 2), (2, 3), (3, 9), (1, 12), (0, 4)]
 @pytest.mark.parametrize(("slots", "border"), SHAPES)
 def test_several_systems_at_once(slots, border):
     q, h = random_systems(slots, border)
-    factors = factorise(arranged(q, h, slots, border), NUMPY)
+    factors = eliminate(arranged(q, h, slots, border), NUMPY)
     mean = np.linalg.solve(q, h[..., None])[..., 0]
     np.testing.assert_allclose(log_determinant(factors), np.linalg.slogdet(q)[1], rtol=1e-11)
     np.testing.assert_allclose(quadratic(factors, NUMPY), (h * mean).sum(axis=1), rtol=1e-11)
@@ -70,7 +70,7 @@ def test_several_systems_at_once(slots, border):
 def test_one_system(slots, border, xp):
     q, h = random_systems(slots, border)
     namespace = jax_namespace() if xp == "jax" else xp
-    factors = factorise(arranged(q[1], h[1], slots, border), namespace)
+    factors = eliminate(arranged(q[1], h[1], slots, border), namespace)
     expected = h[1] @ np.linalg.solve(q[1], h[1])
     tolerance = 1e-5 if xp == "jax" else 1e-11  # where JAX computes in single precision
     np.testing.assert_allclose(np.asarray(quadratic(factors, namespace)), expected, rtol=tolerance)
@@ -84,7 +84,7 @@ def test_draws_have_the_inverse_as_their_covariance():
     q, h = random_systems(2, 7)
     n, draws = q.shape[1], 100_000
     for k in range(DRAWS):
-        factors = factorise(arranged(q[k : k + 1], h[k : k + 1], 2, 7), NUMPY)
+        factors = eliminate(arranged(q[k : k + 1], h[k : k + 1], 2, 7), NUMPY)
         blocks, ends = solve(factors, draws, np.random.default_rng(k))
         z = np.concatenate([blocks.transpose(2, 1, 0).reshape(draws, -1), ends], axis=1)
         v = np.linalg.inv(q[k])

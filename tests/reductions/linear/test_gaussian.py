@@ -24,7 +24,7 @@ from finetti.density import Density, density_of
 from finetti.model.graph import Node
 from finetti.model.namespace import jax_namespace
 from finetti.planning import plan
-from finetti.reductions.linear.gaussian import GaussianBlock
+from finetti.reductions.linear.gaussian import LinearGaussian
 
 OFTEN = settings(
     deadline=None, derandomize=True, max_examples=100, report_multiple_bugs=False,
@@ -33,7 +33,7 @@ OFTEN = settings(
 )  # fmt: skip
 
 
-def integrated(model: pm.Model) -> tuple[GaussianBlock, Density]:
+def integrated(model: pm.Model) -> tuple[LinearGaussian, Density]:
     """The block of a model, and the density without the latents in it."""
     (block,) = plan(model).reductions
     return block, density_of(model, [block])
@@ -45,7 +45,7 @@ def values_at(density: Density, model: pm.Model, flat: np.ndarray) -> dict[Node,
     return values | {block.node: np.asarray(v) for block, v, _ in constrain(density.blocks, flat, density.arguments)}
 
 
-def law_of(block: GaussianBlock, given: dict[Node, np.ndarray]) -> Law:
+def law_of(block: LinearGaussian, given: dict[Node, np.ndarray]) -> Law:
     return law(block.members, [n for n in block.variables if n.observed is not None], given)
 
 
@@ -148,7 +148,7 @@ def test_each_draw_belongs_to_its_own_phi(name):
 def test_numbers_that_are_given_replace_its_own():
     """Other data, far from the first and with other zeros among them, through the pattern of the first."""
 
-    def with_data(offset: float, x: np.ndarray) -> tuple[GaussianBlock, Density]:
+    def with_data(offset: float, x: np.ndarray) -> tuple[LinearGaussian, Density]:
         with pm.Model() as model:
             mu, tau, slope = pm.Normal("mu", 0, 1e4), pm.HalfNormal("tau", 2), pm.Normal("slope", 0, 1)
             theta = pm.Normal("theta", mu, tau, shape=3)

@@ -15,7 +15,7 @@ import finetti as pm
 from finetti.density import density_of
 from finetti.model.graph import Node
 from finetti.planning import plan
-from finetti.reductions.linear.gaussian import GaussianBlock
+from finetti.reductions.linear.gaussian import LinearGaussian
 
 getcontext().prec = 60
 PI = Decimal("3.14159265358979323846264338327950288419716939937510582097494459")
@@ -207,7 +207,7 @@ def test_no_evaluation_touches_the_rows_again():
     chosen = plan(model)
     density = density_of(model, chosen.reductions)
     assert sum(a.size for a in density.arguments.values()) < 20_000
-    assert isinstance(block := chosen.reductions[0], GaussianBlock) and block.layout.grid.shape == (2, 200)
+    assert isinstance(block := chosen.reductions[0], LinearGaussian) and block.layout.grid.shape == (2, 200)
 
 
 def test_the_oracle_agrees_with_scipy():

@@ -13,7 +13,7 @@ from finetti.engines.contract import Batch
 from finetti.engines.nuts import metric as metrics
 from finetti.engines.nuts import step_size
 from finetti.engines.nuts.metric import Diagonal, Metric
-from finetti.engines.nuts.program import Chain, Chunk, Mode, Order, Record
+from finetti.engines.nuts.program import Chain, Chunk, Order, Purpose, Record
 from finetti.engines.nuts.state import ChainState, Warmup
 from finetti.engines.nuts.warmup import Stretch, course
 from finetti.engines.run import BREATH
@@ -70,7 +70,7 @@ class Runner:
         own = dict(zip(self.places, learned, strict=True))
         return tuple(own.get(place, array) for place, array in enumerate(self.arguments))
 
-    def __call__(self, state: ChainState, mode: Mode, length: int, depth: int = MAX_DEPTH) -> Chunk:
+    def __call__(self, state: ChainState, mode: Purpose, length: int, depth: int = MAX_DEPTH) -> Chunk:
         depth = min(depth, self.settings.max_treedepth)
         target = self.settings.target(state.metric)
         order = Order(np.int32(mode), np.int32(length), np.float64(target), np.int32(depth))
@@ -112,7 +112,7 @@ def _first_gradient(run: Runner, starts: Iterable[Chain], number: int) -> ChainS
     learned = tuple(run.arguments[place] for place in run.places)
     for tried, start in enumerate(starts, start=1):  # noqa: B007
         state = ChainState(number, start, metrics.flat(start.point.position), learned)
-        chain = run(state, Mode.EVALUATE, 1).chain
+        chain = run(state, Purpose.EVALUATE, 1).chain
         steepest = _steepest(chain)
         if steepest < least:
             best, least = chain, steepest
@@ -146,7 +146,7 @@ def _first_step(run: Runner, state: ChainState) -> ChainState:
     first = step_size.start(np, np.log(np.asarray(FIRST_STEP)))
     chain, left = state.chain._replace(step=first, searching=np.ones((), bool)), MAX_SEARCH
     while left and chain.searching:
-        chunk = run(state._replace(chain=chain), Mode.SEARCH, min(left, run.rows))
+        chunk = run(state._replace(chain=chain), Purpose.SEARCH, min(left, run.rows))
         chain, left = chunk.chain, left - int(chunk.filled)
     chain = chain._replace(step=step_size.start(np, chain.step.log_step))
     return state._replace(chain=chain, counts=state.counts.tuned(MAX_SEARCH - left))
@@ -219,7 +219,7 @@ def _recentred(run: Runner, state: ChainState, warmup: Warmup) -> tuple[ChainSta
         moved = run.recentre(state.learned, *warmup.windows.later_part(), point.position, state.metric)
     chain = state.chain._replace(point=point._replace(position=moved.position))
     there = state._replace(chain=chain, metric=moved.metric, learned=moved.learned, counts=state.counts.tuned(1))
-    there = there._replace(chain=run(there, Mode.EVALUATE, 1).chain)
+    there = there._replace(chain=run(there, Purpose.EVALUATE, 1).chain)
     if not (np.isfinite(moved.position).all() and np.isfinite(_steepest(there.chain))):
         return state._replace(counts=there.counts._replace(fallbacks=there.counts.fallbacks + 1)), warmup
     return there, warmup._replace(windows=warmup.windows.cleared())
@@ -241,7 +241,7 @@ def _after_warmup(state: ChainState) -> ChainState:
 def _drawn(run: Runner, state: ChainState, wanted: int) -> tuple[ChainState, Batch]:
     """A chunk of draws, as long as fits a breath."""
     start = time.perf_counter()
-    chunk = run(state, Mode.DRAW, min(state.pace, run.rows, wanted - state.drawn))
+    chunk = run(state, Purpose.DRAW, min(state.pace, run.rows, wanted - state.drawn))
     n = int(chunk.filled)
     batch = Batch(state.number, chunk.rows.position[:n].copy(), _statistics(chunk.rows, n))
     seconds = max(time.perf_counter() - start, 1e-6)

@@ -21,7 +21,7 @@ STEPPERS: dict[str, Stepper] = {"leapfrog": leapfrog.undivided, "split": split.r
 LONGEST = {split.rotated: split.LONGEST}  # of a step; elsewhere energy is lost long before a bound would be needed
 
 
-class Mode(IntEnum):
+class Purpose(IntEnum):
     """What the transitions of a chunk are for."""
 
     EVALUATE = 0  # one step of length zero: the gradient at the start
@@ -171,7 +171,7 @@ def _run(jax, value_and_gradient, stepper, chain: Chain, metric, order: Order, r
     xp = jax.numpy
 
     def unfinished(chunk: Chunk):
-        found = (order.mode == Mode.SEARCH) & ~chunk.chain.searching
+        found = (order.mode == Purpose.SEARCH) & ~chunk.chain.searching
         return (chunk.filled < order.length) & ~found
 
     def step(chunk: Chunk) -> Chunk:
@@ -194,13 +194,13 @@ def _one(jax, value_and_gradient, stepper, chain: Chain, metric, order: Order, l
     xp = jax.numpy
     mode = order.mode
     step = _step_length(xp, chain.step, mode)
-    max_depth = xp.where(mode <= Mode.SEARCH, 1, order.max_depth)
+    max_depth = xp.where(mode <= Purpose.SEARCH, 1, order.max_depth)
     key = counter.bits(chain.key, chain.transitions)
     point, stats = transition(
         jax, value_and_gradient, metric, chain.point, step, max_depth, key, levels, stepper=stepper,
-        always_accept=mode == Mode.EVALUATE, undivided=mode <= Mode.SEARCH,
+        always_accept=mode == Purpose.EVALUATE, undivided=mode <= Purpose.SEARCH,
     )  # fmt: skip
-    point = Point(*(xp.where(mode == Mode.SEARCH, old, new) for new, old in zip(point, chain.point, strict=True)))
+    point = Point(*(xp.where(mode == Purpose.SEARCH, old, new) for new, old in zip(point, chain.point, strict=True)))
     log_longest = xp.where(metric.trusted > 0, np.log(LONGEST.get(stepper, np.inf)), np.inf)
     sizes, searching = _adapted(xp, chain, stats, order, log_longest)
     row = Record(point.position, point.gradient, point.log_density, step, stats)
@@ -208,18 +208,18 @@ def _one(jax, value_and_gradient, stepper, chain: Chain, metric, order: Order, l
 
 
 def _step_length(xp, sizes: StepSize, mode):
-    step = xp.exp(xp.where(mode == Mode.DRAW, sizes.log_average, sizes.log_step))
-    return xp.where(mode == Mode.EVALUATE, 0.0, step)
+    step = xp.exp(xp.where(mode == Purpose.DRAW, sizes.log_average, sizes.log_step))
+    return xp.where(mode == Purpose.EVALUATE, 0.0, step)
 
 
 def _adapted(xp, chain: Chain, stats: Statistics, order: Order, log_longest) -> tuple[StepSize, Any]:
     """The step size after a transition, by mode, and whether the first search is still on."""
     sizes, mode = chain.step, order.mode
-    acceptance = xp.where(mode == Mode.LATE, stats.symmetric_acceptance, stats.acceptance)
+    acceptance = xp.where(mode == Purpose.LATE, stats.symmetric_acceptance, stats.acceptance)
     averaged = step_size.update(xp, sizes, acceptance, order.target_accept, log_longest)
     searched, searching = _searched(xp, chain, stats, log_longest)
-    warming = (mode == Mode.EARLY) | (mode == Mode.LATE)
-    pick = lambda a, b, c: xp.where(warming, a, xp.where(mode == Mode.SEARCH, b, c))  # noqa: E731
+    warming = (mode == Purpose.EARLY) | (mode == Purpose.LATE)
+    pick = lambda a, b, c: xp.where(warming, a, xp.where(mode == Purpose.SEARCH, b, c))  # noqa: E731
     return StepSize(*(pick(*parts) for parts in zip(averaged, searched, sizes, strict=True))), searching
 
 

@@ -11,8 +11,8 @@ import numpy as np
 from finetti.density import Density
 from finetti.engines.contract import Batch, Order, Told, Wait
 from finetti.engines.nuts.chain import Moved, Runner, begun, step
+from finetti.engines.nuts.learning import learned_blocks, recentre, told
 from finetti.engines.nuts.program import STEPPERS, Chain, Program, start_chain
-from finetti.engines.nuts.recentring import learned_blocks, recentre, told
 from finetti.engines.nuts.state import KINDS, ChainState
 from finetti.engines.patience import said_if_long
 from finetti.engines.settings import Settings

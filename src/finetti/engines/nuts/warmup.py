@@ -18,7 +18,7 @@ import numpy as np
 
 from finetti.engines.nuts import metric as metrics
 from finetti.engines.nuts.metric import Diagonal, LowRank, Metric
-from finetti.engines.nuts.program import Mode
+from finetti.engines.nuts.program import Purpose
 
 EARLY_PART, LAST_PART = 0.3, 0.15
 EARLY_WINDOW, FIRST_WINDOW, GROWTH = 10, 80, 1.5
@@ -43,7 +43,7 @@ class Stretch:
         shallow: whether long trajectories would be wasted: the metric knows nothing yet.
     """
 
-    mode: Mode
+    mode: Purpose
     length: int
     learn: bool
     forget: bool
@@ -54,7 +54,7 @@ class Stretch:
     @property
     def closes(self) -> bool:
         """Whether a window of the late part ends here."""
-        return self.mode == Mode.LATE and self.look
+        return self.mode == Purpose.LATE and self.look
 
     def once_settled(self) -> Stretch:
         """What is left of it when there is nothing more to learn: half of the last stretch, for the step size."""
@@ -71,7 +71,7 @@ def course(tune: int) -> Iterator[Stretch]:
         done += length
         look, recentre = done % LOOK_EVERY == 0, done % RECENTRE_EVERY == 0
         yield Stretch(
-            Mode.EARLY, length, learn=True, forget=length == EARLY_WINDOW, look=look, recentre=recentre,
+            Purpose.EARLY, length, learn=True, forget=length == EARLY_WINDOW, look=look, recentre=recentre,
             shallow=done <= SHALLOW,
         )  # fmt: skip
     windows = list(_growing_windows(tune - last - early))
@@ -79,9 +79,9 @@ def course(tune: int) -> Iterator[Stretch]:
         for left, length in _countdown(window, ESTIMATE_EVERY):
             ends = left == 0
             recentre = ends and number < len(windows)
-            yield Stretch(Mode.LATE, length, learn=True, forget=ends, look=ends, recentre=recentre)
+            yield Stretch(Purpose.LATE, length, learn=True, forget=ends, look=ends, recentre=recentre)
     if last:
-        yield Stretch(Mode.LATE, last, learn=False, forget=False)
+        yield Stretch(Purpose.LATE, last, learn=False, forget=False)
 
 
 def _pieces(total: int, size: int) -> list[int]:

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetti.coordinates.center import central_values
 from finetti.coordinates.constrain import blocks_of, constrain, unconstrain
+from finetti.coordinates.middle import central_values
 from finetti.errors import ModelError
 from finetti.model.graph import Node, Random
 from finetti.model.namespace import NUMPY
 from finetti.reductions.contract import placeholder
-from finetti.reductions.linear.elimination import factorise, quadratic, solve
-from finetti.reductions.linear.gaussian import ROUNDING, GaussianBlock, Values, sorted_out
+from finetti.reductions.linear.elimination import eliminate, quadratic, solve
+from finetti.reductions.linear.gaussian import ROUNDING, LinearGaussian, Values, sorted_out
 from finetti.reductions.linear.layout import System, arrange
 from finetti.reductions.linear.members import Found
 from finetti.reductions.linear.rows import compressed, standard
@@ -23,7 +23,7 @@ MOST_FLAT = 2000  # elements with flat priors among which a direction without da
 HARMLESS = 1e4  # digits lost to cancellation before sums are taken again around the mean: four of sixteen
 
 
-def block_of(found: Found, free: Sequence[Random], data: Mapping[Node, np.ndarray]) -> GaussianBlock:
+def linear_gaussian_of(found: Found, free: Sequence[Random], data: Mapping[Node, np.ndarray]) -> LinearGaussian:
     """The block of the members found.
 
     Args:
@@ -65,7 +65,7 @@ def _read_as_is(found: Found) -> np.ndarray:
     return known
 
 
-def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
+def _around(found: Found, shift: np.ndarray) -> LinearGaussian:
     offsets = _offsets(found.members)
     rows = [compressed(piece.residual, piece.scale, offsets, shift) for piece in found.pieces if piece.node.size]
     proper = [offsets[m] + np.arange(m.size) for m in found.members if m.parameters]
@@ -73,7 +73,7 @@ def _around(found: Found, shift: np.ndarray) -> GaussianBlock:
     layout = arrange(found.members, rows)
     shared, varying = sorted_out(rows, layout)
     constant = sum(piece.constant for piece in rows)
-    return GaussianBlock(
+    return LinearGaussian(
         members=found.members,
         variables=(*found.members, *(p.node for p in found.pieces if p.node.observed is not None)),
         layout=layout,
@@ -117,11 +117,11 @@ class _Look:
     sound: bool
 
     @classmethod
-    def at(cls, block: GaussianBlock, point: Mapping[Node, np.ndarray]) -> _Look:
+    def at(cls, block: LinearGaussian, point: Mapping[Node, np.ndarray]) -> _Look:
         given = {node: np.asarray(value)[None] for node, value in point.items()}
         with np.errstate(all="ignore"):
             system = block.system(Values(block, given, NUMPY, 1))
-            factors = factorise(system, NUMPY)
+            factors = eliminate(system, NUMPY)
             mean = block.layout.joined(*solve(factors, 1, None))[0]
             left = system.constant + 0.5 * quadratic(factors, NUMPY)
             cancelling = float(np.abs(system.constant / left).max())
@@ -129,7 +129,7 @@ class _Look:
         return cls(system, mean, cancelling, sound)
 
 
-def refuse_undetermined(block: GaussianBlock, system: System) -> None:
+def refuse_undetermined(block: LinearGaussian, system: System) -> None:
     """See that no direction among members with flat priors is without data, whatever the scales of the others.
 
     A proper prior keeps every other direction: there Q may be lost to rounding, but the posterior is proper.
@@ -152,7 +152,7 @@ def refuse_undetermined(block: GaussianBlock, system: System) -> None:
         raise ModelError(_undetermined(block, int(flat[np.argmax(np.abs(vectors[:, 0]) / scale)])))
 
 
-def _undetermined(block: GaussianBlock, element: int) -> str:
+def _undetermined(block: LinearGaussian, element: int) -> str:
     for member in block.members:
         if element < member.size:
             break
@@ -166,7 +166,7 @@ def _undetermined(block: GaussianBlock, element: int) -> str:
     )
 
 
-def dense(block: GaussianBlock, system: System, elements: np.ndarray) -> np.ndarray:
+def dense(block: LinearGaussian, system: System, elements: np.ndarray) -> np.ndarray:
     """Q at one point as a full matrix over some elements, (element, element)."""
     layout = block.layout
     place = np.full(layout.size + 1, -1)  # the last one for no element
@@ -174,7 +174,7 @@ def dense(block: GaussianBlock, system: System, elements: np.ndarray) -> np.ndar
     q = np.zeros((len(elements), len(elements)))
     border = place[layout.border]
     kept = border >= 0
-    for i, row in enumerate(system.blocks):
+    for i, row in enumerate(system.groups):
         at = place[layout.grid[i]]
         for j, entries in enumerate(row):
             other = place[layout.grid[j]]

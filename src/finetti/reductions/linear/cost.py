@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from finetti.model.graph import Node, ancestors
-from finetti.reductions.linear.gaussian import GaussianBlock
+from finetti.reductions.linear.gaussian import LinearGaussian
 
 PRODUCT = 1.5e-8  # seconds for a product of two columns of rows that differ by key, added up where it belongs
 TABLE = 2e-9  # for a known entry of rows whose factors are the same
@@ -21,7 +21,7 @@ GRADIENTS_WRITTEN = 2 * 2000 * 60  # likewise among all latents, where trees are
 BEARABLE = 120.0  # seconds that exact draws are worth in any case
 
 
-def seconds_of(block: GaussianBlock) -> float:
+def seconds_of(block: LinearGaussian) -> float:
     """Of one evaluation of a block's marginal density."""
     slots, groups = block.layout.grid.shape
     border = len(block.layout.border)
@@ -37,7 +37,7 @@ def seconds_as_written(roots: Iterable[Node]) -> float:
     return AT_LEAST + NUMBER * sum(node.size for node in ancestors(roots))
 
 
-def too_dear(block: GaussianBlock, left: int, roots: Iterable[Node], *, few: int) -> str:
+def too_dear(block: LinearGaussian, left: int, roots: Iterable[Node], *, few: int) -> str:
     """Why a block is not worth what it costs; empty where it is.
 
     Args:

@@ -16,7 +16,7 @@ from finetti.reductions.linear.layout import System
 FEW = 6  # elements of the border up to which array operations are quicker than matrix products
 
 
-class Factors(NamedTuple):
+class Eliminated(NamedTuple):
     """Q as factors L diag(pivot) L' of its blocks, L with a diagonal of ones, and a Cholesky factor of the border.
 
     There is one division for each pivot and no square root: both are dear in the sampler's loop, and more so in
@@ -26,9 +26,9 @@ class Factors(NamedTuple):
         lower: rows of L, below the diagonal: lower[i][j] of shape (group[, draw]).
         pivot, inverse: what elimination leaves of each diagonal entry, and its reciprocal: one (group[, draw]) a slot.
         coupling: L^-1 B, transposed: one (border, group[, draw]) for each slot.
-        block_pull: L^-1 h: one (group[, draw]) for each slot.
+        group_pull: L^-1 times the pull: one (group[, draw]) for each slot.
         border: ([draw,] border, border) Cholesky factor of S.
-        border_pull: ([draw,] border) S's factor, inverted, times what is left of h.
+        border_pull: ([draw,] border) S's factor, inverted, times what is left of the pull.
         share: ([draw]) smallest share of a diagonal entry of Q that elimination has left.
     """
 
@@ -36,21 +36,21 @@ class Factors(NamedTuple):
     pivot: list
     inverse: list
     coupling: list
-    block_pull: list
+    group_pull: list
     border: Any
     border_pull: Any
     share: Any
 
 
-def factorise(system: System, xp: Namespace) -> Factors:
-    """Eliminate the blocks, then factorise what they leave of the border."""
+def eliminate(system: System, xp: Namespace) -> Eliminated:
+    """Eliminate the groups, then eliminated what they leave of the border."""
     lower: list[list] = []
     pivots: list = []
     inverses: list = []
     coupling: list = []
     pull: list = []
     border, border_pull, share = system.border, system.border_pull, 1.0
-    for i, entries in enumerate(system.blocks):
+    for i, entries in enumerate(system.groups):
         times_pivot: list = []
         for j in range(i):
             times_pivot.append(_less(entries[j], (times_pivot[m] * lower[j][m] for m in range(j))))
@@ -58,19 +58,19 @@ def factorise(system: System, xp: Namespace) -> Factors:
         pivot = _less(entries[i], (a * b for a, b in zip(times_pivot, row, strict=True)))
         share = xp.minimum(share, xp.min(pivot / entries[i], axis=0)) if row else share
         coupling.append(_less(system.coupling[i], (row[j][None] * coupling[j] for j in range(i))))
-        pull.append(_less(system.block_pull[i], (row[j] * pull[j] for j in range(i))))
+        pull.append(_less(system.group_pull[i], (row[j] * pull[j] for j in range(i))))
         lower.append(row)
         pivots.append(pivot)
         inverses.append(1.0 / pivot)
     if border.shape[-1] == 0:
-        return Factors(lower, pivots, inverses, coupling, pull, border, border_pull, share)
+        return Eliminated(lower, pivots, inverses, coupling, pull, border, border_pull, share)
     for c, p, inverse in zip(coupling, pull, inverses, strict=True):
-        to_border, to_pull = _eliminated(c, p, inverse, xp)
+        to_border, to_pull = _taken_off(c, p, inverse, xp)
         border, border_pull = border - to_border, border_pull - to_pull
     factor = _cholesky(border, xp)
     share = xp.minimum(share, xp.min(diagonal(factor, xp) ** 2 / diagonal(system.border, xp), axis=-1))
     pulled = xp.solve_lower(factor, border_pull)
-    return Factors(lower, pivots, inverses, coupling, pull, factor, pulled, share)
+    return Eliminated(lower, pivots, inverses, coupling, pull, factor, pulled, share)
 
 
 def _less(value: Any, terms: Iterable[Any]) -> Any:
@@ -80,15 +80,15 @@ def _less(value: Any, terms: Iterable[Any]) -> Any:
     return value
 
 
-def quadratic(factors: Factors, xp: Namespace) -> Any:
+def quadratic(done: Eliminated, xp: Namespace) -> Any:
     """([draw]) h'Q^-1 h."""
-    total = xp.sum(factors.border_pull**2, axis=-1)
-    for pull, inverse in zip(factors.block_pull, factors.inverse, strict=True):
+    total = xp.sum(done.border_pull**2, axis=-1)
+    for pull, inverse in zip(done.group_pull, done.inverse, strict=True):
         total = total + xp.sum(pull * pull * inverse, axis=0)
     return total
 
 
-def _eliminated(coupling: Any, pull: Any, inverse: Any, xp: Namespace) -> tuple[Any, Any]:
+def _taken_off(coupling: Any, pull: Any, inverse: Any, xp: Namespace) -> tuple[Any, Any]:
     """What a slot takes off the border, ([draw,] border, border), and off its pull, ([draw,] border).
 
     Without matrix products while the border is small; where it is not, they are of a matrix with its own transpose,
@@ -148,21 +148,21 @@ def _cholesky_or_nan(matrix: np.ndarray) -> np.ndarray:
         return np.full_like(matrix, np.nan)
 
 
-def solve(factors: Factors, draws: int, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
+def solve(done: Eliminated, draws: int, rng: np.random.Generator | None) -> tuple[np.ndarray, np.ndarray]:
     """Draws (slot, group, draw) of the blocks and (draw, border) of the border; without `rng` the mean of each."""
 
     def noise(*shape: int) -> Any:
         return 0.0 if rng is None else rng.standard_normal(shape)
 
-    p = factors.border_pull.shape[-1]
-    border = np.broadcast_to(factors.border_pull + noise(draws, p), (draws, p))
+    p = done.border_pull.shape[-1]
+    border = np.broadcast_to(done.border_pull + noise(draws, p), (draws, p))
     if p:
-        border = np.linalg.solve(np.swapaxes(factors.border, -1, -2), border[..., None])[..., 0]
-    slots = len(factors.lower)
+        border = np.linalg.solve(np.swapaxes(done.border, -1, -2), border[..., None])[..., 0]
+    slots = len(done.lower)
     z: list = [None] * slots
     for i in reversed(range(slots)):
-        inverse = factors.inverse[i]
-        left = _less(factors.block_pull[i], (c * b for c, b in zip(factors.coupling[i], border.T, strict=True)))
+        inverse = done.inverse[i]
+        left = _less(done.group_pull[i], (c * b for c, b in zip(done.coupling[i], border.T, strict=True)))
         z[i] = left * inverse + np.sqrt(inverse) * noise(len(inverse), draws)
-        z[i] = _less(z[i], (factors.lower[m][i] * z[m] for m in range(i + 1, slots)))
+        z[i] = _less(z[i], (done.lower[m][i] * z[m] for m in range(i + 1, slots)))
     return np.stack(z) if slots else np.zeros((0, 0, draws)), border

@@ -27,9 +27,9 @@ from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Constant, Node, Random
 from finetti.model.namespace import NUMPY, Namespace
 from finetti.reductions.contract import DrawnBack, numbers_of, placeholder
-from finetti.reductions.linear.elimination import diagonal, factorise, log_of_product, quadratic, solve
+from finetti.reductions.linear.elimination import diagonal, eliminate, log_of_product, quadratic, solve
 from finetti.reductions.linear.layout import Layout, System
-from finetti.reductions.linear.rows import Rows, Slot
+from finetti.reductions.linear.rows import Reading, Rows
 
 LOG_2PI = float(np.log(2 * np.pi))
 ONE_THREAD = 250_000  # multiplications of a matrix product up to which OpenBLAS takes no further threads
@@ -43,7 +43,7 @@ class Shared:
     """Rows whose factors are the same numbers for all: entries of the system = products of coefficients @ `table`.
 
     Args:
-        coefficients: for each, the slots whose product it is: (node, power, element).
+        coefficients: for each, the readings whose product it is: (node, power, element).
         pairs: (pair, 2) which two coefficients are multiplied.
         table: (pair, entry) known arrays, in the order of the layout's entries.
         place: the node under which a compiled program is given the table.
@@ -71,12 +71,12 @@ class Varying:
 
     products: np.ndarray
     target: np.ndarray
-    slots: tuple[Slot, ...]
+    readings: tuple[Reading, ...]
     place: Node
 
 
 @dataclass(frozen=True)
-class GaussianBlock:
+class LinearGaussian:
     """A linear-Gaussian block of a model.
 
     Args:
@@ -84,7 +84,7 @@ class GaussianBlock:
         layout: the order of their elements.
         shared, varying: how the system is assembled.
         variables: members and the observed variables that depend on them: all whose density the marginal replaces.
-        log_scale: slots of the normalising terms, each with the counts of its elements.
+        log_scale: readings of the normalising terms, each with the counts of its elements.
         log_terms: further log terms, with how often each occurs.
         constant: known normalising terms; `known` is the node under which a compiled program is given them.
         shift: place of (element,) the point the members are measured from.
@@ -95,7 +95,7 @@ class GaussianBlock:
     layout: Layout
     shared: Shared
     varying: tuple[Varying, ...]
-    log_scale: tuple[tuple[Slot, np.ndarray], ...]
+    log_scale: tuple[tuple[Reading, np.ndarray], ...]
     log_terms: tuple[tuple[Node, int], ...]
     constant: float
     known: Node
@@ -105,8 +105,8 @@ class GaussianBlock:
     def nodes(self) -> tuple[Node, ...]:
         """The expressions whose values the block needs."""
         nodes = [node for product in self.shared.coefficients for node, _, _ in product]
-        nodes += [slot.node for rows in self.varying for slot in rows.slots]
-        nodes += [slot.node for slot, _ in self.log_scale] + [node for node, _ in self.log_terms]
+        nodes += [reading.node for rows in self.varying for reading in rows.readings]
+        nodes += [reading.node for reading, _ in self.log_scale] + [node for node, _ in self.log_terms]
         return tuple(dict.fromkeys(nodes))
 
     @property
@@ -124,7 +124,7 @@ class GaussianBlock:
         """
         values = Values(self, given, xp, lead)
         system = self.system(values)
-        factors = factorise(system, xp)
+        factors = eliminate(system, xp)
         log_determinant = xp.sum(xp.log(diagonal(factors.border, xp)), axis=-1)
         log_determinant = log_determinant + 0.5 * log_of_product(factors.pivot, xp)
         size = self.layout.size
@@ -140,7 +140,7 @@ class GaussianBlock:
         """
         with np.errstate(all="ignore"):
             system = self.system(Values(self, given, NUMPY, 1))
-            share = factorise(system, NUMPY).share
+            share = eliminate(system, NUMPY).share
             wrong = np.finfo(float).eps * (np.abs(system.constant) + 1.0 / share)
         return np.where(np.isfinite(wrong) & (share > ROUNDING), wrong, np.inf)
 
@@ -169,7 +169,7 @@ class GaussianBlock:
         """A draw of every member for each draw of phi; see `Reduction.draw`."""
         with np.errstate(all="ignore"):  # where rounding has spoilt the system, which `rounding` tells
             numbers = Values(self, given, NUMPY, 1)
-            factors = factorise(self.system(numbers), NUMPY)
+            factors = eliminate(self.system(numbers), NUMPY)
             flat = self.layout.joined(*solve(factors, draws, rng)) + numbers.arrays[self.shift]
         values, start = dict(given), 0
         for member in self.members:
@@ -193,7 +193,7 @@ def _from_standard(member: Random, z: np.ndarray, values: Mapping[Node, Any]) ->
 class Values:
     """The numbers a block needs of phi, at one point or over draws; draws are on the last axis of all of them."""
 
-    def __init__(self, block: GaussianBlock, given: Mapping[Node, Any], xp: Namespace, lead: int):
+    def __init__(self, block: LinearGaussian, given: Mapping[Node, Any], xp: Namespace, lead: int):
         self.block, self.xp, self.lead = block, xp, lead
         values = evaluate(block.nodes, given, xp=xp, lead=lead)
         self.flat = {node: self._draws_last(value) for node, value in zip(block.nodes, values, strict=True)}
@@ -249,21 +249,22 @@ class Values:
         """(entry[, draw]) from rows whose factors differ by key."""
         xp = self.xp
         weight = xp.ones(rows.products.shape[:2] + (1,) * self.lead)
-        for slot in rows.slots:
-            value = self._power(slot.node, slot.power, np.maximum(slot.index, 0))
-            weight = weight * xp.where(self._along_draws(slot.index >= 0), value, 1.0)
+        for reading in rows.readings:
+            value = self._power(reading.node, reading.power, np.maximum(reading.index, 0))
+            weight = weight * xp.where(self._along_draws(reading.index >= 0), value, 1.0)
         sums = weight[:, :, None] * weight[:, None] * self._along_draws(self.arrays[rows.place])
         return _scattered(xp, xp.reshape(sums, (-1, *sums.shape[3:])), rows.target, self.block.layout.entries)
 
     def log_normalising(self) -> Any:
         """(draw,) what the scales of all rows add."""
         xp, total = self.xp, 0.0
-        for slot, counts in self.block.log_scale:
-            if len(slot.index) == 1:  # a plain number: no gathering in the sampler's loop
-                total = total - slot.power * counts[0] * xp.log(xp.abs(self.flat[slot.node][int(slot.index[0])]))
+        for reading, counts in self.block.log_scale:
+            if len(reading.index) == 1:  # a plain number: no gathering in the sampler's loop
+                value = self.flat[reading.node][int(reading.index[0])]
+                total = total - reading.power * counts[0] * xp.log(xp.abs(value))
             else:
-                value = xp.log(xp.abs(self.flat[slot.node][slot.index]))
-                total = total - slot.power * xp.sum(self._along_draws(counts) * value, axis=0)
+                value = xp.log(xp.abs(self.flat[reading.node][reading.index]))
+                total = total - reading.power * xp.sum(self._along_draws(counts) * value, axis=0)
         for node, repeats in self.block.log_terms:
             total = total + repeats * xp.sum(self.flat[node], axis=0)
         return total
@@ -315,10 +316,10 @@ def sorted_out(rows: Sequence[Rows], layout: Layout) -> tuple[Shared, tuple[Vary
     varying = []
     for piece in rows:
         target = layout.targets(piece.position)
-        if any((slot.index != slot.index[:1]).any() for slot in piece.slots) or _many_kinds(piece):
-            varying.append(Varying(piece.products, target.ravel(), piece.slots, placeholder(piece.products)))
+        if any((reading.index != reading.index[:1]).any() for reading in piece.readings) or _many_kinds(piece):
+            varying.append(Varying(piece.products, target.ravel(), piece.readings, placeholder(piece.products)))
             continue
-        kinds = [_kind(piece.slots, c, coefficients) for c in range(piece.position.shape[1])]
+        kinds = [_kind(piece.readings, c, coefficients) for c in range(piece.position.shape[1])]
         for a in set(kinds):
             for b in set(kinds):
                 chosen = np.ix_(range(len(piece.products)), _where(kinds, a), _where(kinds, b))
@@ -332,14 +333,14 @@ def sorted_out(rows: Sequence[Rows], layout: Layout) -> tuple[Shared, tuple[Vary
 
 def _many_kinds(piece: Rows) -> bool:
     """Whether the columns of rows of one structure are multiplied with more numbers than pairs of them are worth."""
-    if not piece.slots:
+    if not piece.readings:
         return False
-    return len(np.unique(np.stack([slot.index[0] for slot in piece.slots]), axis=1).T) > MANY_KINDS
+    return len(np.unique(np.stack([reading.index[0] for reading in piece.readings]), axis=1).T) > MANY_KINDS
 
 
-def _kind(slots: Sequence[Slot], column: int, coefficients: dict[tuple, int]) -> int:
+def _kind(readings: Sequence[Reading], column: int, coefficients: dict[tuple, int]) -> int:
     """The number of the coefficient a column is multiplied with."""
-    product = [(s.node, s.power, int(s.index[0, column])) for s in slots if s.index[0, column] >= 0]
+    product = [(s.node, s.power, int(s.index[0, column])) for s in readings if s.index[0, column] >= 0]
     return coefficients.setdefault(tuple(sorted(product, key=lambda f: (id(f[0]), f[1], f[2]))), len(coefficients))
 
 

@@ -31,18 +31,18 @@ class System(NamedTuple):
     first of what has none, as linear algebra libraries want them.
 
     Args:
-        blocks: lower triangle of the blocks D: blocks[i][j] of shape (group[, draw]) for slots j <= i.
+        groups: lower triangle of the groups' blocks D: groups[i][j] of shape (group[, draw]) for slots j <= i.
         coupling: B', one (border, group[, draw]) for each slot.
         border: ([draw,] border, border) E.
-        block_pull: h of the blocks, one (group[, draw]) for each slot.
-        border_pull: ([draw,] border) h of the border.
+        group_pull: the pull h of the groups, one (group[, draw]) for each slot.
+        border_pull: ([draw,] border) the pull h of the border.
         constant: ([draw]) c.
     """
 
-    blocks: list
+    groups: list
     coupling: list
     border: Any
-    block_pull: list
+    group_pull: list
     border_pull: Any
     constant: Any
 
@@ -101,15 +101,15 @@ class Layout:
         def draws_first(values: Any, rank: int) -> Any:
             return xp.transpose(values, (rank, *range(rank))) if values.ndim > rank else values
 
-        blocks = [[part(d + (i * slots + j) * groups, (groups,)) for j in range(i + 1)] for i in range(slots)]
+        inside = [[part(d + (i * slots + j) * groups, (groups,)) for j in range(i + 1)] for i in range(slots)]
         for i, missing in enumerate(self.missing):
             if missing is not None:
-                blocks[i][i] = blocks[i][i] + missing.reshape(-1, *(1,) * (blocks[i][i].ndim - 1))
+                inside[i][i] = inside[i][i] + missing.reshape(-1, *(1,) * (inside[i][i].ndim - 1))
         return System(
-            blocks=blocks,
+            groups=inside,
             coupling=[part(b + i * p * groups, (p, groups)) for i in range(slots)],
             border=draws_first(part(e, (p, p)), 2),
-            block_pull=[-part(hd + i * groups, (groups,)) for i in range(slots)],
+            group_pull=[-part(hd + i * groups, (groups,)) for i in range(slots)],
             border_pull=-draws_first(part(he, (p,)), 1),
             constant=-0.5 * part(c, ()),
         )

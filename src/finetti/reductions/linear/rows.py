@@ -22,8 +22,8 @@ MANY = 4  # times as many possible structures as rows, beyond which they are sor
 
 
 @dataclass(frozen=True)
-class Slot:
-    """A factor of the columns: values of `node`, flattened, read at `index` (key, column), to a power.
+class Reading:
+    """A factor of the columns as it is read: values of `node`, flattened, read at `index` (key, column), to a power.
 
     -1 in `index` stands for a column without this factor.
     """
@@ -40,15 +40,15 @@ class Rows:
     Args:
         position: (key, column) element of the members that a column reads; CONSTANT for the known part.
         products: (key, column, column) sums over rows of products of weights, each over its scale.
-        slots: factors of the columns.
+        readings: factors of the columns.
         log_scale: factors of the scales, for the normalising terms: each with how many rows read each element.
         constant: the known rest of the log density's normalising terms.
     """
 
     position: np.ndarray
     products: np.ndarray
-    slots: tuple[Slot, ...]
-    log_scale: tuple[tuple[Slot, np.ndarray], ...]
+    readings: tuple[Reading, ...]
+    log_scale: tuple[tuple[Reading, np.ndarray], ...]
     constant: float
 
 
@@ -90,24 +90,24 @@ def compressed(residual: Form, scale: Monomial, offsets: Mapping[Node, int], shi
     return Rows(
         position=np.stack([column[first] for column in columns.position], axis=1),
         products=_products(columns.weight, key, len(first)),
-        slots=tuple(_slot(factor, first) for factor in columns.factors),
+        readings=tuple(_reading(factor, first) for factor in columns.factors),
         log_scale=tuple(_counted(f.node, f.power, index) for f, index in reads),
         constant=float(-np.log(np.abs(known)).sum() - 0.5 * len(known) * np.log(2 * np.pi)),
     )
 
 
-def _slot(factor: _Factor, first: np.ndarray) -> Slot:
+def _reading(factor: _Factor, first: np.ndarray) -> Reading:
     """A factor read at some rows."""
     nowhere = np.full(len(first), -1)
     index = [nowhere if column is None else column[first] for column in factor.index]
-    return Slot(factor.node, factor.power, np.stack(index, axis=1))
+    return Reading(factor.node, factor.power, np.stack(index, axis=1))
 
 
-def _counted(node: Node, power: int, index: np.ndarray) -> tuple[Slot, np.ndarray]:
+def _counted(node: Node, power: int, index: np.ndarray) -> tuple[Reading, np.ndarray]:
     """A factor of the scale read once for each of its elements, and how many rows read that element."""
     counts = np.bincount(index)
     elements = np.flatnonzero(counts)
-    return Slot(node, power, elements), counts[elements].astype(float)
+    return Reading(node, power, elements), counts[elements].astype(float)
 
 
 def standard(position: np.ndarray, shift: np.ndarray) -> Rows:
@@ -121,7 +121,7 @@ def standard(position: np.ndarray, shift: np.ndarray) -> Rows:
     return Rows(
         position=np.stack([position, np.full(len(position), CONSTANT)], axis=1),
         products=weight[:, :, None] * weight[:, None, :],
-        slots=(),
+        readings=(),
         log_scale=(),
         constant=-0.5 * len(position) * np.log(2 * np.pi),
     )

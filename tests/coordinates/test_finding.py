@@ -19,7 +19,7 @@ import finetti as pm
 from finetti.coordinates.bend import LOGARITHM, Bend, logarithmic
 from finetti.coordinates.centring import CENTRED, NON_CENTRED, Centring, own_numbers
 from finetti.coordinates.constrain import constrain, unconstrain
-from finetti.coordinates.recenter import is_positive
+from finetti.coordinates.finding import is_positive
 from finetti.density import Density, density_of
 from finetti.diagnostics.convergence import mcse_mean, rhat
 from finetti.model.graph import Constant, as_node

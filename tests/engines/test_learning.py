@@ -8,7 +8,7 @@ import finetti as pm
 from finetti.coordinates.constrain import constrain
 from finetti.density import density_of
 from finetti.engines.nuts import metric as metrics
-from finetti.engines.nuts.recentring import recentre
+from finetti.engines.nuts.learning import recentre
 from finetti.model.namespace import jax_namespace
 from finetti.planning import plan
 

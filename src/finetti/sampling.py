@@ -179,8 +179,8 @@ def fitted(model: Model, how: How, seed: np.random.SeedSequence, *, progressbar:
             settings = replace(settings, step=_stepper(how.step, geometry if planned.coordinates else AS_WRITTEN))
             drawn = draw(replace(order, density=density, settings=settings, starts=near), _by_nuts(density))
         rounding = _roughness(density, drawn)
-    of_model = {"guarded": guarded(density.guards), "flat_priors": flat_priors(model.free), "rounding": rounding}
-    facts = _facts(settings, seed, geometry) | of_model | dict(drawn.told.facts)
+    facts = _facts(settings, seed, geometry) | _of_model(model, density) | {"rounding": rounding}
+    facts |= dict(drawn.told.facts)
     return _trace(model, density, planned, drawn, facts, rng, threads_for(how.chains, how.cores))
 
 
@@ -302,6 +302,13 @@ def seed_of(random_seed: Any) -> np.random.SeedSequence:
             "random_seed must be a whole number, 0 or more, or a list of them, or a NumPy Generator or SeedSequence; "
             f"got {random_seed!r}."
         ) from error
+
+
+def _of_model(model: Model, density: Density) -> dict[str, str]:
+    """What the verdict wants to know of a model."""
+    empty = ", ".join(repr(node.name) for node in model.observed if not node.size)
+    priors = flat_priors(model.free)
+    return {"guarded": guarded(density.guards), "flat_priors": priors, "empty_data": empty}
 
 
 def _facts(settings: Settings, seed: np.random.SeedSequence, geometry: Geometry) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     INCOMPLETE = "not everything could be computed"
     INTERRUPTED = "interrupted"
     TREE_DEPTH = "trees cut off"
+    EMPTY = "data without rows"
     HEAVY = "tails too long for averages"
     TOO_SMALL = "values below what floating point holds"
 

@@ -15,7 +15,8 @@ MIN_E_BFMI = 0.3
 ROUGH, SPOILT = 0.05, 1.0  # nats of rounding in the log density that begin to matter, and that make draws useless
 HIGH_ACCEPT, HIGHEST_ACCEPT = 0.95, 0.99
 _READERS: dict[str, type] = {
-    **dict.fromkeys(("step", "geometry_asked", "guarded", "flat_priors", "incomplete", "drawn_from", "unseen"), str),
+    **dict.fromkeys(("step", "geometry_asked", "guarded", "flat_priors", "empty_data"), str),
+    **dict.fromkeys(("incomplete", "drawn_from", "unseen"), str),
     **dict.fromkeys(("max_treedepth", "tuning_steps", "draws_requested"), int),
     **dict.fromkeys(("search_points", "search_finite", "search_modes", "check_points"), int),
     **dict.fromkeys(("interrupted", "search_bounded", "independent_draws", "trajectories"), bool),
@@ -34,6 +35,7 @@ class Asked:
         unseen: what the run could not have shown, in words.
         step: "split", "leapfrog" or "walnuts", see `sample`.
         geometry_asked: "auto", "as_written" or "by name".
+        empty_data: variables whose data have no rows.
         flat_priors: variables whose prior is flat without end.
         guarded: parameters that may leave their domain, where the density is 0.
         target_accept: mean acceptance rate the step size was tuned to.
@@ -56,6 +58,7 @@ class Asked:
     unseen: str | None = None
     step: str | None = None
     geometry_asked: str | None = None
+    empty_data: str | None = None
     flat_priors: str | None = None
     guarded: str | None = None
     target_accept: float | None = None
@@ -172,7 +175,7 @@ def run_of(statistics: Mapping[str, np.ndarray], *, shape: tuple[int, int], aske
 
 def findings_of_run(run: Run) -> list[Finding]:
     """What the sampler itself reported that calls for action."""
-    found = (_rounding(run), _loss(run), _interruption(run), _divergences(run), _energy(run), _tree_depth(run))
+    found = (_rounding(run), _empty(run), _loss(run), _interruption(run), _divergences(run), _energy(run), _tree_depth(run))
     return [finding for finding in found if finding]
 
 
@@ -245,6 +248,17 @@ def _rounding(run: Run) -> Finding | None:
         next_steps=("put data on a scale of order one", "for counts that large use Normal in place of Poisson or "
                     "Binomial"),
         source="differences of log densities between neighbours are what every sampler goes by",
+    )  # fmt: skip
+
+
+def _empty(run: Run) -> Finding | None:
+    """Data from which nothing was learned."""
+    if not run.asked.empty_data:
+        return None
+    return Finding(
+        kind=Kind.EMPTY, severity=Severity.NOTE, value=0, threshold=1,
+        says=f"The data of {run.asked.empty_data} are empty, so that nothing was learned from them.",
+        next_steps=("see what became of the rows, for example in a filter",), source="what was handed in",
     )  # fmt: skip
 
 

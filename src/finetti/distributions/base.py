@@ -38,7 +38,7 @@ from finetti.distributions.domains import (
 from finetti.distributions.guards import Guard, guards_of
 from finetti.distributions.laws import check_law, check_law_values, known_value, title_of
 from finetti.distributions.starts import checked_start
-from finetti.errors import DataError, ModelError, ShapeError
+from finetti.errors import ModelError, ShapeError
 from finetti.hints import OF_DISTRIBUTIONS
 from finetti.model.context import Dims, Model
 from finetti.model.evaluate import is_static
@@ -324,13 +324,7 @@ def _observed_node(cls: type[Family], what: str, observed: Any) -> Node:
         if not is_static(observed):
             raise ModelError(f"{what} is observed as {label(observed)}, which is random; data must be known numbers.")
         return observed
-    data = as_array(observed, what=f"The data of {what}")
-    if not data.size:
-        raise DataError(
-            f"The data of {what} are empty: their shape is {data.shape}. See what became of them, for example in a "
-            "filter; to draw from the prior leave `observed=` out."
-        )
-    return as_node(data)
+    return as_node(as_array(observed, what=f"The data of {what}"))
 
 
 def _shape(cls, what, parameters, dims, shape, data, model) -> Shape:

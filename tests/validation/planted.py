@@ -327,7 +327,7 @@ FAULTS = {
         ("tests/diagnostics/test_verdict.py",),
     ),
     "rescue: nothing is said": Fault(
-        "diagnostics/sampler.py", "found = (_rounding(run), _empty(run), _loss(run), ", "found = (_rounding(run), _empty(run), ",
+        "diagnostics/sampler.py", "(_rounding, _empty, _loss, ", "(_rounding, _empty, ",
         ("tests/test_rescue.py",),
     ),
 }  # fmt: skip

@@ -175,7 +175,7 @@ def run_of(statistics: Mapping[str, np.ndarray], *, shape: tuple[int, int], aske
 
 def findings_of_run(run: Run) -> list[Finding]:
     """What the sampler itself reported that calls for action."""
-    found = (_rounding(run), _empty(run), _loss(run), _interruption(run), _divergences(run), _energy(run), _tree_depth(run))
+    found = (judge(run) for judge in (_rounding, _empty, _loss, _interruption, _divergences, _energy, _tree_depth))
     return [finding for finding in found if finding]
 
 

@@ -24,12 +24,13 @@ def hinted(table: Mapping[str, str], name: str = "") -> Callable[[Callable[P, R]
     def around(function: Callable[P, R]) -> Callable[P, R]:
         expected = signature(function)
         known = tuple(parameter for parameter in expected.parameters if parameter not in ("self", "cls"))
+        hands_on = any(parameter.kind is parameter.VAR_KEYWORD for parameter in expected.parameters.values())
         title = name or function.__qualname__.removesuffix(".__init__")
 
         @wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> R:
             for keyword in kwargs:
-                if keyword not in known:
+                if keyword not in known and not hands_on:
                     hint = table.get(keyword)
                     more = f": {hint}." if hint else f"; it takes {', '.join(known)}."
                     raise ArgumentError(f"{title} has no argument {keyword!r}{more}")
@@ -47,6 +48,6 @@ def hinted(table: Mapping[str, str], name: str = "") -> Callable[[Callable[P, R]
 def _written(expected: Signature) -> str:
     """The arguments of a function, and which of them are written by name."""
     parts = [parameter for parameter in expected.parameters.values() if parameter.name not in ("self", "cls")]
-    by_place = [parameter.name for parameter in parts if parameter.kind is not parameter.KEYWORD_ONLY]
+    by_place = [p.name for p in parts if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
     by_name = [f"{parameter.name}=" for parameter in parts if parameter.kind is parameter.KEYWORD_ONLY]
     return ", ".join(by_place) + (f", and by name {', '.join(by_name)}" if by_name else "")

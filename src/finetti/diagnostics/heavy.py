@@ -31,7 +31,7 @@ def findings_of_tails(arrays: Sequence[xr.DataArray], finite: Sequence[np.ndarra
     if not long:
         return []
     chosen = [long[at] for at in np.argsort(-np.array(ratios), kind="stable")[:MOST]]
-    draws = np.stack([_flat(arrays[a])[at] for a, at in chosen])
+    draws = np.stack([scalars_of(arrays[a])[..., at].ravel().astype(float) for a, at in chosen])
     names = np.array([names_of(arrays[a], np.array([at]))[0] for a, at in chosen])
     spans = _spans(draws)
     if run.asked.flat_priors and spans.max() > IMPROPER:
@@ -48,12 +48,6 @@ def _spans(draws: np.ndarray) -> np.ndarray:
     with np.errstate(all="ignore"):
         usual, far = np.quantile(np.abs(draws - np.median(draws, axis=1)[:, None]), (0.5, 0.95), axis=1)
         return np.nan_to_num(far / usual, posinf=0.0)
-
-
-def _flat(array: xr.DataArray) -> np.ndarray:
-    """(scalar, draw) over all chains."""
-    values = scalars_of(array)
-    return values.reshape(-1, values.shape[2]).T.astype(float)
 
 
 def _long(

@@ -51,14 +51,42 @@ def _ready_jax():
     return jax
 
 
+def slow_loops() -> str:
+    """A sentence for the plan where loops run slower than they could: JAX had started before, without the flag."""
+    if not _too_late:
+        return ""
+    return (
+        "JAX had run something before the first chain, so that this process runs loops several times slower than it "
+        f"could: sample before that, or set XLA_FLAGS={_WHOLE_LOOPS} before Python starts"
+    )
+
+
+_too_late: list[bool] = []  # whether JAX had started when the flag was to be set
+
+
 def _set_loop_flag() -> None:
     """Only before JAX has started: afterwards the flag would be read by nobody, or by a child of this process."""
     from importlib.metadata import version
 
     flags = os.environ.get("XLA_FLAGS", "")
     old = tuple(int(part) for part in version("jax").split(".")[:2]) < (0, 12)
-    if old and "jax" not in sys.modules and "xla_backend_extra_options" not in flags:
+    if not old or "xla_backend_extra_options" in flags:
+        return
+    if _has_started():
+        _too_late.append(True)
+    else:
         os.environ["XLA_FLAGS"] = f"{flags} {_WHOLE_LOOPS}".strip()
+
+
+def _has_started() -> bool:
+    """Whether JAX, which reads its flags when it makes its first array and not when it is imported, has made one."""
+    if "jax" not in sys.modules:
+        return False
+    try:
+        from jax._src.xla_bridge import backends_are_initialized
+    except ImportError:  # not public: another version may have it elsewhere
+        return True
+    return backends_are_initialized()
 
 
 def cache_folder() -> Path | None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from finetti.density import Density
+from finetti.engines.backend import slow_loops
 from finetti.engines.contract import Batch, Order, Told, Wait
 from finetti.engines.nuts.chain import Moved, Runner, begun, step
 from finetti.engines.nuts.learning import learned_blocks, recentre, told
@@ -81,7 +82,7 @@ class ReadyNuts:
         given = [self.runner.arguments_with(state.learned) for state in states]
         arguments = [dict(zip(density.arguments, arrays, strict=True)) for arrays in given]
         facts = _facts(self.order.settings, states) | {"compile_time": self.compile_time}
-        notes = (*_coordinates(density, arguments, draws), *_fallbacks(states))
+        notes = (*_coordinates(density, arguments, draws), *_fallbacks(states), *filter(None, [slow_loops()]))
         return Told(facts, notes, arguments=tuple(arguments))
 
     def _starts(

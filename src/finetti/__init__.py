@@ -25,6 +25,7 @@ _WHERE = {
         "DiscreteUniform",
     ),
     "finetti.distributions.multivariate": ("MvNormal", "Dirichlet", "LKJCholeskyCov"),
+    "finetti.distributions.custom": ("CustomDist",),
     "finetti.distributions.made": ("Mixture", "NormalMixture", "Truncated", "Censored"),
     "finetti.rebuilding": ("rebuild",),
     "finetti.planning": ("plan",),
@@ -78,6 +79,7 @@ if TYPE_CHECKING:  # the table again, for tools that read without running; a tes
     from finetti.distributions.multivariate import (
         MvNormal as MvNormal, Dirichlet as Dirichlet, LKJCholeskyCov as LKJCholeskyCov,
     )
+    from finetti.distributions.custom import CustomDist as CustomDist
     from finetti.distributions.made import (
         Mixture as Mixture, NormalMixture as NormalMixture, Truncated as Truncated, Censored as Censored,
     )

@@ -17,7 +17,6 @@ NAMES: Mapping[str, str] = {
     "ConstantData": "write `Data`",
     "Minibatch": f"{_NOT_YET}; all data are used",
     "Bound": "write a distribution that ends there, such as `TruncatedNormal` or `HalfNormal`, or a `Potential`",
-    "CustomDist": _POTENTIAL,
     "DensityDist": _POTENTIAL,
     "Simulator": _NOT_YET,
     "ZeroInflatedPoisson": _POTENTIAL,
@@ -241,6 +240,17 @@ OF_DATA: Mapping[str, str] = {
     "model": "it belongs to the model being written; leave it out",
     "dtype": "whole numbers, floats and truth values stay what they are; leave it out",
     "shape": "the shape is that of the values; leave it out",
+}
+
+OF_CUSTOM: Mapping[str, str] = {
+    "dist": "write its log density as `logp=`, or distributions made of others: `Mixture`, `Truncated`, `Censored`",
+    "ndim_supp": "values are numbers; leave it out",
+    "ndims_params": "parameters are numbers for each value; leave it out",
+    "signature": "values and parameters are numbers; leave it out",
+    "dtype": 'a `support=` such as "counts" says it',
+    "class_name": "leave it out",
+    "rng": "`random_seed=` of `sample`",
+    "moment": "write `support_point=`",
 }
 
 OF_SET_DATA: Mapping[str, str] = {

@@ -75,6 +75,7 @@ MADE: dict[str, Callable[[], dict[str, Any]]] = {
     "Mixture": lambda: {"w": [0.5, 0.5], "comp_dists": [pm.Normal.dist(0, 1), pm.Cauchy.dist(0, 1)]},
     "NormalMixture": lambda: {"w": [0.5, 0.5], "mu": [0.0, 1.0], "sigma": 1.0},
     "Truncated": lambda: {"dist": pm.Normal.dist(0, 1), "lower": -1.0, "upper": 2.0},
+    "CustomDist": lambda: {"logp": lambda value: -(value**2), "support": "real", "observed": [0.0, 2.0]},
     "Censored": lambda: {"dist": pm.Normal.dist(0, 1), "lower": -1.0, "upper": 2.0, "observed": [0.0, 2.0]},
 }
 

@@ -61,6 +61,7 @@ class Family:
     support: ClassVar[Support]
     event_ndim: ClassVar[int] = 0
     discrete: ClassVar[bool] = False
+    drawable: ClassVar[bool] = True
     location_scale: ClassVar[tuple[str, str] | None] = None
     examples: ClassVar[tuple[Mapping[str, Any], ...]] = ()
     carrier: ClassVar[tuple[str, ...] | None] = None

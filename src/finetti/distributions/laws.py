@@ -1,15 +1,15 @@
-"""What is asked of every law, whether a family or made of others: checks of what is known, its density anywhere."""
+"""What every law answers alike, whether a family or a value: checks of what is known, its density anywhere, words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
 from finetti.distributions.bijections import REAL
 from finetti.distributions.data import check_observed
-from finetti.distributions.domains import check_condition, check_parameter
+from finetti.distributions.domains import Parameter, check_condition, check_parameter
 from finetti.model.evaluate import is_static, static_value
 from finetti.model.graph import Constant, Data, Node, Random, ancestors, label
 from finetti.model.law import Law
@@ -64,3 +64,34 @@ def title_of(cls: Law, name: str | None) -> str:
 
 def source_of(source: Node) -> str:
     return "" if isinstance(source, Constant) else f" (from {label(source)})"
+
+
+Write = Callable[[str, Sequence[str], Sequence[str]], str]  # a name, names of parameters and their texts -> a text
+
+
+class ValueLaw:
+    """What laws that are values answer alike."""
+
+    others: ClassVar[tuple[Parameter, ...]] = ()
+    location_scale: ClassVar[None] = None
+    carrier: ClassVar[None] = None
+    log_density_by_logs: ClassVar[None] = None
+
+    def shown(self, write: Write, texts: Sequence[str]) -> str:
+        """The law in words, given the texts of its parameters."""
+        raise NotImplementedError
+
+    def check(self, node: Random, data: Mapping[Node, np.ndarray]) -> None:
+        """See `Law.check`."""
+        check_law(self, node, data)
+
+    def check_values(self, node: Random, values: Sequence[np.ndarray | None]) -> None:
+        """See `Law.check_values`."""
+        check_law_values(self, node, values)
+
+
+def shown(law: Law, write: Write, texts: Sequence[str]) -> str:
+    """A law in words, given the texts of its parameters."""
+    if isinstance(law, ValueLaw):
+        return law.shown(write, texts)
+    return write(law.__name__, [p.name for p in law.parameters], texts)

@@ -6,7 +6,7 @@ law for its domains, its support or its density gets an answer made of theirs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
@@ -16,9 +16,9 @@ import numpy as np
 from finetti.distributions.bijections import POSITIVE, REAL, Support, at_least, at_most, between
 from finetti.distributions.domains import BOUND, SIMPLEX_PART, Condition, Parameter
 from finetti.distributions.interval import ORDERED
-from finetti.distributions.laws import check_law, check_law_values, everywhere
+from finetti.distributions.laws import ValueLaw, Write, everywhere, shown
 from finetti.distributions.tails import tails_of
-from finetti.model.graph import Constant, Node, Random, Shape
+from finetti.model.graph import Constant, Node, Shape
 from finetti.model.law import Law
 from finetti.model.namespace import NUMPY, Namespace
 
@@ -26,42 +26,11 @@ _ABOVE, _BELOW, _BETWEEN = at_least("lower"), at_most("upper"), between("lower",
 STEPS, DOUBLINGS = 200, 1100  # of a search for a quantile: halvings, and doublings of the bracket before them
 
 
-class _Made:
-    """What laws made of laws answer alike."""
-
-    others: ClassVar[tuple[Parameter, ...]] = ()
-    location_scale: ClassVar[None] = None
-    carrier: ClassVar[None] = None
-    log_density_by_logs: ClassVar[None] = None
-
-    def shown(self, write: Write, texts: Sequence[str]) -> str:
-        """The law in words, given the texts of its parameters."""
-        raise NotImplementedError
-
-    def check(self, node: Random, data: Mapping[Node, np.ndarray]) -> None:
-        """See `Law.check`."""
-        check_law(self, node, data)
-
-    def check_values(self, node: Random, values: Sequence[np.ndarray | None]) -> None:
-        """See `Law.check_values`."""
-        check_law_values(self, node, values)
-
-
-Write = Callable[[str, Sequence[str], Sequence[str]], str]  # a name, names of parameters and their texts -> a text
-
-
-def _shown(law: Law, write: Write, texts: Sequence[str]) -> str:
-    """A law in words, given the texts of its parameters."""
-    if isinstance(law, _Made):
-        return law.shown(write, texts)
-    return write(law.__name__, [p.name for p in law.parameters], texts)
-
-
 # --- mixtures ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class MixtureLaw(_Made):
+class MixtureLaw(ValueLaw):
     """One of several laws, with probabilities `w`; or of one whose last axis are the components.
 
     Args:
@@ -108,6 +77,11 @@ class MixtureLaw(_Made):
         """Whether values are whole numbers."""
         return self.laws[0].discrete
 
+    @property
+    def drawable(self) -> bool:
+        """Where all components are."""
+        return all(law.drawable for law in self.laws)
+
     def parts(self, values: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
         """The parameters of each component."""
         start = 0
@@ -118,7 +92,7 @@ class MixtureLaw(_Made):
     def shown(self, write: Write, texts: Sequence[str]) -> str:
         """The weights, then each component."""
         parts = zip(self.laws, self.parts(texts[1:]), strict=True)
-        inner = [_shown(law, write, part) for law, part in parts]
+        inner = [shown(law, write, part) for law, part in parts]
         return write(self.__name__, [], [texts[0], *inner])
 
     def support_of(self, parameters: tuple[Node, ...]) -> Support:
@@ -186,7 +160,7 @@ WHOLE = Support("a whole number", _is_whole)
 
 
 @dataclass(frozen=True)
-class BoundedLaw(_Made):
+class BoundedLaw(ValueLaw):
     """A law and two bounds, `lower` and `upper`, each of which may be infinite.
 
     Args:
@@ -205,7 +179,7 @@ class BoundedLaw(_Made):
     def shown(self, write: Write, texts: Sequence[str]) -> str:
         """The law, then the bounds that there are."""
         ends = [end for end in zip(("lower", "upper"), texts[-2:], strict=True) if "inf" not in end[1]]
-        inner = _shown(self.law, write, texts[:-2])
+        inner = shown(self.law, write, texts[:-2])
         return write(self.__name__, ["", *(name for name, _ in ends)], [inner, *(text for _, text in ends)])
 
     @cached_property
@@ -222,6 +196,11 @@ class BoundedLaw(_Made):
     def discrete(self) -> bool:
         """Whether values are whole numbers."""
         return self.law.discrete
+
+    @property
+    def drawable(self) -> bool:
+        """Where the law is; truncated, draws are quantiles, which its cdf has."""
+        return self.law.drawable
 
     def event_shape(self, parameters: tuple[Node, ...]) -> Shape:
         """One number."""

@@ -118,6 +118,7 @@ class HalfFlat(Family):
     """
 
     support = POSITIVE
+    drawable = False
     examples = ({},)
 
     @staticmethod

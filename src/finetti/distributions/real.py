@@ -252,6 +252,7 @@ class Flat(Family):
     """
 
     support = REAL
+    drawable = False
     examples = ({},)
 
     @staticmethod

@@ -42,6 +42,9 @@ def tails_of(law: Law) -> Tails:
     Raises:
         ModelError: where it has none.
     """
+    own: Tails | None = getattr(law, "tails", None)
+    if own is not None:
+        return own
     if law not in _TAILS:
         known = ", ".join(sorted(family.__name__ for family in _TAILS))
         raise ModelError(f"{law.__name__} cannot be truncated or censored: its cdf is not known here. Known: {known}.")

@@ -20,7 +20,7 @@ from finetti.distributions.flat import is_flat
 from finetti.distributions.positive import HalfFlat
 from finetti.engines.batches import Batches
 from finetti.engines.ridges import ridges
-from finetti.engines.scatter import spread
+from finetti.engines.scatter import endless, spread
 from finetti.errors import ModelError
 from finetti.model.graph import Node, Random
 
@@ -96,7 +96,7 @@ class _Suspect:
     Args:
         block: of its variable.
         element: which of the variable's coordinates.
-        flat: whether its prior is.
+        flat: whether its prior is, or may be, for it can't be drawn from.
     """
 
     block: Block
@@ -119,9 +119,9 @@ class _Suspect:
 
 
 def _suspects(density: Density) -> list[_Suspect]:
-    """Those with a flat prior first, then those that a potential reads."""
+    """Those with a flat prior or one that can't be drawn from first, then those that a potential reads."""
     read = _read_by(density.potentials.values())
-    found = [(block, is_flat(block.node)) for block in density.blocks]
+    found = [(block, endless(block)) for block in density.blocks]
     found = sorted((pair for pair in found if pair[1] or pair[0].node in read), key=lambda pair: not pair[1])
     return [_Suspect(block, k, flat) for block, flat in found for k in range(min(block.size, ELEMENTS))]
 
@@ -170,6 +170,11 @@ def _unbounded(suspect: _Suspect, end: str) -> str:
         return (
             f"The posterior is improper: nothing keeps {suspect.name!r} from {end}, for what the potentials add "
             "outweighs its prior. Check their sign, or bound it."
+        )
+    if not is_flat(suspect.block.node):
+        return (
+            f"The posterior is improper: neither the density of {suspect.name!r} nor the data keep it from {end}. "
+            "Check the sign of its `logp`, or that it falls far out."
         )
     return (
         f"The posterior is improper: the prior of {suspect.name!r} is flat, and the data do not keep it from {end}. "

@@ -2,7 +2,7 @@
 
 Variables are drawn from their laws, parents first. Those whose parameters are known take low-discrepancy places among
 their draws, so that a thousand points leave no gap; with one unknown they are its quantiles. A flat prior has no draws:
-there, points lie on a scale that is logarithmic far out.
+there, and where a custom law cannot be drawn from, points lie on a scale that is logarithmic far out.
 """
 
 from __future__ import annotations
@@ -15,9 +15,6 @@ import numpy as np
 from finetti.coordinates.constrain import Block, constrain
 from finetti.coordinates.middle import central_values
 from finetti.density import Density
-from finetti.distributions.flat import is_flat
-from finetti.distributions.positive import HalfFlat
-from finetti.distributions.real import Flat
 from finetti.model.evaluate import align, evaluate
 from finetti.model.graph import Node, Random
 from finetti.model.namespace import NUMPY
@@ -29,7 +26,12 @@ SHAKEN, SHAKES = 0.25, (1.0, 3.0, 10.0)  # share of points around the centre ins
 
 def is_bounded(density: Density) -> bool:
     """Whether points can be spread over all of the prior: a flat one has no end."""
-    return not any(is_flat(block.node) for block in density.blocks)
+    return not any(endless(block) for block in density.blocks)
+
+
+def endless(block: Block) -> bool:
+    """Whether a variable has no draws, and its support no end: a flat prior, or a custom one without `random`."""
+    return not block.node.family.drawable and not np.isfinite(block.support.ends[1])
 
 
 def spread(density: Density, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -101,12 +103,12 @@ def _far(places: np.ndarray) -> np.ndarray:
 def _drawn(
     block: Block, n: int, known: Mapping[Node, Any], places: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray | None:
-    """(point, *shape) draws from a variable's law; None for a flat one."""
+    """(point, *shape) draws from a variable's law; None for one on the real line that has none."""
     node, family = block.node, block.node.family
-    if family is HalfFlat:
-        return np.exp(FARTHEST * (2.0 * places - 1.0)).reshape(n, *node.shape)
-    if family is Flat:
-        return None
+    if not family.drawable:
+        lower, upper = block.support.ends
+        inside = places if upper == 1 else np.exp(FARTHEST * (2.0 * places - 1.0))
+        return None if lower != 0 else inside.reshape(n, *node.shape)
     parameters, usable = _parameters(node, known)
     varies = any(len(p) > 1 for p in parameters)
     if varies:

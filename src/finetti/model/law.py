@@ -30,6 +30,10 @@ class MadeLaw(Protocol):
     def discrete(self) -> bool:
         """Whether values are whole numbers."""
 
+    @property
+    def drawable(self) -> bool:
+        """Whether it can be drawn from."""
+
     def log_density(self, xp: Any, x: Any, *parameters: Any) -> Any:
         """Log density of each event, at values inside the support."""
 

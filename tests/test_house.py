@@ -124,6 +124,20 @@ def test_importing_costs_next_to_nothing():
     assert not loaded_after("import finetti") & heavy
 
 
+def test_the_first_cell_needs_neither_scipy_nor_jax():
+    """Their imports would cost more than its draws."""
+    code = """
+import finetti as pm
+with pm.Model():
+    mu, tau = pm.Normal("mu", 0, 5), pm.HalfCauchy("tau", 5)
+    theta = pm.Normal("theta", mu, tau, shape=3)
+    pm.Normal("y", theta, [15, 10, 16], observed=[28, 8, -3])
+    str(pm.summary(pm.sample(100, random_seed=1)))
+"""
+    found = loaded_after(code)
+    assert "xarray" in found and not found & {"jax", "scipy", "matplotlib"}
+
+
 def test_writing_and_printing_a_model_needs_numpy_alone():
     code = """
 import finetti as pm

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import betaln, gammaln
 
 from finetti.distributions.discrete import Bernoulli, Binomial, Poisson
 from finetti.distributions.domains import unnamed
@@ -115,6 +114,8 @@ def _prior(member: Random) -> tuple[Node, Node]:
 
 def _add_counts(sums: _Sums, node: Random, member: Random, reader: Reader) -> None:
     """Poisson counts and their exposures."""
+    from scipy.special import gammaln  # only where there is a pair: its import costs as much as a short run
+
     counts = _known(node.observed, node, reader)
     element, weight, factors = _rows(node.parameters[0], node, member, reader)
     np.add.at(sums.first, element, counts)
@@ -128,6 +129,8 @@ def _add_counts(sums: _Sums, node: Random, member: Random, reader: Reader) -> No
 
 def _add_successes(sums: _Sums, node: Random, member: Random, reader: Reader) -> None:
     """Successes and failures of Binomial or Bernoulli variables."""
+    from scipy.special import betaln
+
     log_odds = unnamed(node.parameters[-1])
     if not (isinstance(log_odds, Apply) and log_odds.op.name == "logit"):
         raise _Refused(f"it is not itself the probability of {node.name!r}")

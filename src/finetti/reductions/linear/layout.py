@@ -128,34 +128,51 @@ class Layout:
         A row's residual is W z + w with known part w, and enters as -1/2 (W z + w)^2: so products of members go to Q,
         those of a member with the known part to -h (once, from the member's side), those of known parts to -2 c.
         """
-        slot, group, at_border = self._places(position)
-        starts = self.starts
+        places = self._places(position)
+        a, b = places.at((..., None)), places.at((..., None, slice(None)))
         (slots, groups), p = self.grid.shape, len(self.border)
-        nowhere = self.entries
-        a, b = np.broadcast_arrays(position[:, :, None], position[:, None, :])
-        sa, sb = slot[:, :, None], slot[:, None, :]
-        ga = group[:, :, None]
-        pa, pb = at_border[:, :, None], at_border[:, None, :]
-        in_block, known = (lambda s: s >= 0), (lambda x: x == CONSTANT)
-        target = np.full(a.shape, nowhere)
-        for mask, entry in (
-            (in_block(sa) & in_block(sb), starts[0] + (sa * slots + sb) * groups + ga),
-            (in_block(sa) & (pb >= 0), starts[1] + (sa * p + pb) * groups + ga),
-            ((pa >= 0) & (pb >= 0), starts[2] + pa * p + pb),
-            (in_block(sa) & known(b), starts[3] + sa * groups + ga + 0 * pb),
-            ((pa >= 0) & known(b), starts[4] + pa + 0 * pb),
-            (known(a) & known(b), np.full(a.shape, starts[5])),
-        ):
-            target = np.where(mask, entry, target)
-        return target
+        inside, coupling, border, group_pull, border_pull, constant = self.starts
+        entries = (
+            (a.in_group & b.in_group, inside + (a.slot * slots + b.slot) * groups + a.group),
+            (a.in_group & b.in_border, coupling + (a.slot * p + b.border) * groups + a.group),
+            (a.in_border & b.in_border, border + a.border * p + b.border),
+            (a.in_group & b.known, group_pull + a.slot * groups + a.group),
+            (a.in_border & b.known, border_pull + a.border),
+            (a.known & b.known, constant),
+        )
+        where, entry = zip(*entries, strict=True)
+        return np.select(where, entry, default=self.entries)  # the last entry is read by nobody
 
-    def _places(self, position: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Slot, group and place in the border of each element read; -1 where it has none."""
+    def _places(self, position: np.ndarray) -> _Places:
+        """Where the elements at some positions stand."""
         slot, group, border = (np.full(self.size + 1, -1) for _ in range(3))
         present = np.argwhere(self.grid >= 0)
         slot[self.grid[tuple(present.T)]], group[self.grid[tuple(present.T)]] = present.T
         border[self.border] = np.arange(len(self.border))
-        return slot[position], group[position], border[position]
+        return _Places(slot[position], group[position], border[position], position == CONSTANT)
+
+
+class _Places(NamedTuple):
+    """Where elements stand: slot and group, or place in the border; -1 where there is none, and for known parts."""
+
+    slot: np.ndarray
+    group: np.ndarray
+    border: np.ndarray
+    known: np.ndarray
+
+    def at(self, index: Any) -> _Places:
+        """The places at an index, such as one that adds an axis."""
+        return _Places(*(part[index] for part in self))
+
+    @property
+    def in_group(self) -> np.ndarray:
+        """Which elements are in a group."""
+        return self.slot >= 0
+
+    @property
+    def in_border(self) -> np.ndarray:
+        """Which elements are in the border."""
+        return self.border >= 0
 
 
 class TooLarge(Exception):
@@ -168,11 +185,20 @@ def arrange(members: Sequence[Random], rows: Sequence[Rows]) -> Layout:
     Raises:
         TooLarge: where the border, or the system, would be too large.
     """
+    inside, component = _grouped(members, rows)
+    grid, border = _grid(inside, component), np.flatnonzero(~inside)
+    layout = Layout(len(inside), grid, border)
+    if len(border) > MAX_BORDER or layout.entries > MAX_ENTRIES:
+        raise TooLarge(f"{len(border)} of {len(inside)} elements touch each other in no simple pattern")
+    return layout
+
+
+def _grouped(members: Sequence[Random], rows: Sequence[Rows]) -> tuple[np.ndarray, np.ndarray]:
+    """Which elements are in groups, member after member, the largest first; and the connected set each is in."""
     offsets = np.concatenate([[0], np.cumsum([m.size for m in members])])
     size = int(offsets[-1])
     pairs = _touching(rows, size)
-    inside = np.zeros(size, bool)
-    component = np.arange(size)
+    inside, component = np.zeros(size, bool), np.arange(size)
     for k in sorted(range(len(members)), key=lambda k: -members[k].size):
         tried = inside.copy()
         tried[offsets[k] : offsets[k + 1]] = True
@@ -182,12 +208,7 @@ def arrange(members: Sequence[Random], rows: Sequence[Rows]) -> Layout:
         # Slots are unrolled in the program: a few groups of many slots would only be long to compile.
         if 1 <= slots <= min(MAX_SLOTS, max(len(sizes), 2)) and (members[k].size > 1 or inside.any()):
             inside, component = tried, found
-    grid = _grid(inside, component)
-    border = np.flatnonzero(~inside)
-    layout = Layout(size, grid, border)
-    if len(border) > MAX_BORDER or layout.entries > MAX_ENTRIES:
-        raise TooLarge(f"{len(border)} of {size} elements touch each other in no simple pattern")
-    return layout
+    return inside, component
 
 
 def _touching(rows: Sequence[Rows], size: int) -> np.ndarray:
@@ -201,7 +222,7 @@ def _touching(rows: Sequence[Rows], size: int) -> np.ndarray:
 
 
 def _components(size: int, pairs: np.ndarray) -> np.ndarray:
-    """For each element the smallest element it is connected with."""
+    """For each element the smallest one it is connected with; SciPy's graphs take a quarter of a second to import."""
     label = np.arange(size)
     while len(pairs):
         low = np.minimum(label[pairs[:, 0]], label[pairs[:, 1]])

@@ -20,6 +20,7 @@ from finetti.engines.rounding import near_the_data, roughness, spoilt_at_its_cen
 from finetti.engines.settings import Settings
 from finetti.engines.start import NoStart, checked_wishes, with_initvals
 from finetti.engines.threads import threads_for
+from finetti.engines.unvisited import SEARCHED, unvisited
 from finetti.errors import ModelError, SamplingError
 from finetti.hints import OF_SAMPLE
 from finetti.interrupts import forget, held
@@ -178,9 +179,8 @@ def fitted(model: Model, how: How, seed: np.random.SeedSequence, *, progressbar:
             density = density_of(model, planned.reductions, planned.coordinates)
             settings = replace(settings, step=_stepper(how.step, geometry if planned.coordinates else AS_WRITTEN))
             drawn = draw(replace(order, density=density, settings=settings, starts=near), _by_nuts(density))
-        rounding = _roughness(density, drawn)
-    facts = _facts(settings, seed, geometry) | _of_model(model, density) | {"rounding": rounding}
-    facts |= dict(drawn.told.facts)
+        checked = {"rounding": _roughness(density, drawn), **_missed(density, drawn, rng)}
+    facts = _facts(settings, seed, geometry) | _of_model(model, density) | dict(drawn.told.facts) | checked
     return _trace(model, density, planned, drawn, facts, rng, threads_for(how.chains, how.cores))
 
 
@@ -238,6 +238,20 @@ def _roughness(density: Density, drawn: Drawn) -> float:
     except Exception as error:
         logger.warning(f"How far rounding scatters the log density could not be checked: {error!r}.")
         return 0.0
+
+
+def _missed(density: Density, drawn: Drawn, rng: np.random.Generator) -> dict[str, Any]:
+    """What a search for modes says of a chain that could not have seen them."""
+    if not drawn.told.facts.get("unseen"):
+        return {}
+    try:
+        found = unvisited(density, drawn, rng.spawn(1)[0])
+    except Exception as error:
+        logger.warning(f"Whether the chains missed a mode could not be checked: {error!r}.")
+        found = None
+    if found is None:
+        return {}
+    return {"unvisited": found[0] if found else "", "unseen": "" if found else SEARCHED}
 
 
 def _trace(model: Model, density: Density, planned: Plan, drawn: Drawn, facts, rng, threads: int) -> Trace:

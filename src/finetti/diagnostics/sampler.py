@@ -16,7 +16,7 @@ ROUGH, SPOILT = 0.05, 1.0  # nats of rounding in the log density that begin to m
 HIGH_ACCEPT, HIGHEST_ACCEPT = 0.95, 0.99
 _READERS: dict[str, type] = {
     **dict.fromkeys(("step", "geometry_asked", "guarded", "flat_priors", "empty_data"), str),
-    **dict.fromkeys(("incomplete", "drawn_from", "unseen"), str),
+    **dict.fromkeys(("incomplete", "drawn_from", "unseen", "unvisited"), str),
     **dict.fromkeys(("max_treedepth", "tuning_steps", "draws_requested"), int),
     **dict.fromkeys(("search_points", "search_finite", "search_modes", "check_points"), int),
     **dict.fromkeys(("interrupted", "search_bounded", "independent_draws", "trajectories"), bool),
@@ -32,6 +32,7 @@ class Asked:
         independent_draws: whether no draw depends on another.
         trajectories: whether there are any, which could diverge.
         drawn_from: where draws come from, in words.
+        unvisited: where a mode is that no chain came near, in words.
         unseen: what the run could not have shown, in words.
         step: "split", "leapfrog" or "walnuts", see `sample`.
         geometry_asked: "auto", "as_written" or "by name".
@@ -56,6 +57,7 @@ class Asked:
     trajectories: bool = True
     drawn_from: str | None = None
     unseen: str | None = None
+    unvisited: str | None = None
     step: str | None = None
     geometry_asked: str | None = None
     empty_data: str | None = None
@@ -175,8 +177,8 @@ def run_of(statistics: Mapping[str, np.ndarray], *, shape: tuple[int, int], aske
 
 def findings_of_run(run: Run) -> list[Finding]:
     """What the sampler itself reported that calls for action."""
-    found = (judge(run) for judge in (_rounding, _empty, _loss, _interruption, _divergences, _energy, _tree_depth))
-    return [finding for finding in found if finding]
+    judges = (_rounding, _unvisited, _empty, _loss, _interruption, _divergences, _energy, _tree_depth)
+    return [finding for judge in judges if (finding := judge(run))]
 
 
 def _readable(value: Any, read: type) -> bool:
@@ -248,6 +250,24 @@ def _rounding(run: Run) -> Finding | None:
         next_steps=("put data on a scale of order one", "for counts that large use Normal in place of Poisson or "
                     "Binomial"),
         source="differences of log densities between neighbours are what every sampler goes by",
+    )  # fmt: skip
+
+
+def _unvisited(run: Run) -> Finding | None:
+    """A mode that a search has found and the chains have not."""
+    where = run.asked.unvisited
+    if not where:
+        return None
+    return Finding(
+        kind=Kind.MODES, severity=Severity.DOUBTFUL, value=1, threshold=0,
+        says=f"A search found a mode that no chain came near, at {where}: the draws do not show how much it weighs.",
+        next_steps=(
+            "where elements can change places, as the components of a mixture can (label switching), it is the same "
+            "again: order them, for instance the second as the first plus a HalfNormal",
+            "otherwise look whether the mode makes sense, and give priors that tell; chains started there "
+            "(`initvals=`) show it by itself",
+        ),
+        source="points spread over the prior, and climbs from the best of them",
     )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def unvisited(density: Density, drawn: Drawn, rng: np.random.Generator) -> tuple
 
 
 def _own_coordinates(density: Density, drawn: Drawn) -> np.ndarray:
-    """(draw, unconstrained) some draws of all chains, in the density's own coordinates; chains may have learned others."""
+    """(draw, unconstrained) some draws of all chains, in the density's own coordinates, not those they learned."""
     step = max(1, drawn.flat.shape[1] // 100)
     given = drawn.arguments or (density.arguments,) * len(drawn.flat)
     return np.concatenate([_moved(density, flat[::step], own) for flat, own in zip(drawn.flat, given, strict=True)])

@@ -17,7 +17,6 @@ from finetti.distributions.bijections import POSITIVE
 from finetti.distributions.ranges import Ranges
 from finetti.model.evaluate import expression, is_static
 from finetti.model.graph import Apply, Constant, Deterministic, Node, Random, ancestors, apply, as_node
-from finetti.model.ops import REARRANGING
 
 
 def centrings(
@@ -124,7 +123,7 @@ def _followed(at: Node, users: Mapping[Node, list[Node]], picked: bool) -> tuple
         above = _step(at, users)
         if isinstance(above, Deterministic):
             at = above
-        elif isinstance(above, Apply) and above.op.name in REARRANGING and above.arguments[0] is at:
+        elif isinstance(above, Apply) and above.op.rearranges and above.arguments[0] is at:
             at, picked = above, True
         else:
             return at, above, picked

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from finetti.distributions.bijections import CORRELATION_CHOLESKY, SIMPLEX, Support
-from finetti.distributions.ranges import Range, Ranges
+from finetti.distributions.ranges import Ranges
 from finetti.errors import DataError, ShapeError
 from finetti.model.graph import Apply, Deterministic, Node, Random
 from finetti.model.namespace import NUMPY
+from finetti.model.range import Range
 
 _RULES: dict[tuple[str, ...], Any] = {}  # domains and conditions by their words
 

@@ -12,16 +12,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from finetti.model.graph import Apply, Constant, Deterministic, Node, Random, name_of
-from finetti.model.ops import OPS, Place
+from finetti.model.ops import OPS, Binds, Op, Place
 
-COMPARE, OR, AND, SUM, PRODUCT, UNARY, POWER, ATOM = range(8)  # Python's order, loosest first
+COMPARE, OR, _, _, _, UNARY, POWER, ATOM = Binds
 
-_PRECEDENCE = {
-    **dict.fromkeys(("less", "less_equal", "greater", "greater_equal", "equal", "not_equal"), COMPARE),
-    "logical_or": OR, "logical_and": AND, "add": SUM, "subtract": SUM,
-    **dict.fromkeys(("multiply", "true_divide", "floor_divide", "remainder", "matmul"), PRODUCT),
-    "negative": UNARY, "logical_not": UNARY, "power": POWER,
-}  # fmt: skip
 _Term = tuple[str, Node]
 _DETAIL = ((8, 12), (6, 8), (5, 5), (4, 4), (3, 3), (2, 2), (1, 2))  # levels, and terms of a sum or a call
 _BUDGET = 300
@@ -108,19 +102,19 @@ class _Writer:
         name = node.op.name
         chain = next((c for c in self.notation.chains if name in c), None)
         if chain:
-            return self._chain(node, chain, depth), _PRECEDENCE[name]
+            return self._chain(node, chain, depth), node.op.binds
         if name in self.notation.enclosed:
             template = self.notation.enclosed[name]
             text = template.format(*(self.reference(a, depth)[0] for a in node.arguments))
-            return text, UNARY if name in _PRECEDENCE else ATOM  # a fraction needs parentheses as a base, only
+            return text, UNARY if node.op.symbol else ATOM  # a fraction needs parentheses as a base, only
         if name in self.notation.infix:
-            return self._infix(node, depth), _PRECEDENCE[name]
+            return self._infix(node, depth), node.op.binds
         if name == "getitem":
             return self._getitem(node, depth), ATOM
         return self.notation.call(*self._call_parts(node, depth)), ATOM
 
     def _infix(self, node: Apply, depth: int) -> str:
-        binds = _PRECEDENCE[node.op.name]
+        binds = node.op.binds
         places = {UNARY: (UNARY,), POWER: (ATOM, UNARY), COMPARE: (OR, OR)}.get(binds, (binds, binds + 1))
         texts = (self._within(a, depth, place) for a, place in zip(node.arguments, places, strict=True))
         return self.notation.infix[node.op.name].format(*texts)
@@ -128,7 +122,7 @@ class _Writer:
     def _chain(self, node: Apply, chain: tuple[str, ...], depth: int) -> str:
         """A row of terms: only the first may bind as loosely as the row itself."""
         terms, last = _chain_terms(node, chain, self.terms)
-        binds, infix = _PRECEDENCE[chain[0]], self.notation.infix
+        binds, infix = OPS[chain[0]].binds, self.notation.infix
         text = self._within(terms[0][1], depth, binds)
         for operation, term in terms[1:]:
             text = infix[operation].format(text, self._within(term, depth, binds + 1))
@@ -221,8 +215,8 @@ def _distribution(family: str, names: Sequence[str], values: Sequence[str]) -> s
     return f"{family}({', '.join(pairs)})"
 
 
-def _symbol_template(name: str, symbol: str) -> str:
-    return f"{symbol}{{0}}" if _PRECEDENCE[name] == UNARY else f"{{0}} {symbol} {{1}}"
+def _symbol_template(op: Op) -> str:
+    return f"{op.symbol}{{0}}" if op.binds == UNARY else f"{{0}} {op.symbol} {{1}}"
 
 
 TEXT = Notation(
@@ -232,7 +226,7 @@ TEXT = Notation(
     distribution=_distribution,
     index=lambda x, parts: f"{x}[{', '.join(parts)}]",
     group="({})",
-    infix={name: _symbol_template(name, OPS[name].symbol or "@") for name in _PRECEDENCE},
+    infix={name: _symbol_template(op) for name, op in OPS.items() if op.symbol},
     enclosed={},
     chains=(("add", "subtract"), ("multiply", "true_divide")),
     dots="…",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from finetti.model.expression import ATOM, TEXT, UNARY, Notation, write
+from finetti.model.expression import ATOM, UNARY, Notation, write
 from finetti.model.graph import Deterministic, Node, Random, name_of
-from finetti.model.ops import OPS
+from finetti.model.ops import OPS, Op
 
 if TYPE_CHECKING:
     from finetti.model.context import Model
@@ -125,7 +125,10 @@ def _index(x: str, parts: Sequence[str]) -> str:
     return f"{{{x}}}_{{{', '.join(parts)}}}"
 
 
-_ENCLOSED = ("true_divide", "abs", "sqrt", "exp", "log")
+def _encloses(op: Op) -> bool:
+    """Whether its LaTeX shows where its arguments end: a function's does, and a fraction's."""
+    return op.symbol is None or op.name == "true_divide"
+
 
 LATEX = Notation(
     name=latex_name,
@@ -134,14 +137,8 @@ LATEX = Notation(
     distribution=lambda family, names, values: rf"{roman(family)}({', '.join(values)})",
     index=_index,
     group=r"\left({}\right)",
-    infix={
-        name: OPS[name].latex or other or "{0}"
-        for name, other in (
-            *((name, None) for name in TEXT.infix if OPS[name].latex and name not in _ENCLOSED),
-            ("floor_divide", r"{0} \mathbin{{//}} {1}"), ("remainder", r"{0} \bmod {1}"), ("matmul", r"{0} \, {1}"),
-        )
-    },
-    enclosed={name: OPS[name].latex or "{0}" for name in _ENCLOSED},
+    infix={name: op.latex for name, op in OPS.items() if op.latex and not _encloses(op)},
+    enclosed={name: op.latex for name, op in OPS.items() if op.latex and _encloses(op)},
     chains=(("add", "subtract"), ("multiply",)),
     dots=r"\dots",
 )  # fmt: skip

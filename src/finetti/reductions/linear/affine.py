@@ -24,7 +24,7 @@ import numpy as np
 from finetti.model.evaluate import expression, static_value
 from finetti.model.graph import Apply, Deterministic, Node, Random, apply
 from finetti.model.namespace import NUMPY
-from finetti.model.ops import REARRANGING
+from finetti.model.ops import Affine
 from finetti.reductions.linear.forms import (
     Factor,
     Form,
@@ -43,6 +43,7 @@ from finetti.reductions.linear.forms import (
 )
 
 MAX_TERMS = 64
+_SUMS = (Affine.SUM, Affine.DIFFERENCE)
 
 
 class NotAffine(Exception):
@@ -100,13 +101,13 @@ class Reader:
         match node:
             case Deterministic():
                 return self.monomial(node.value)
-            case Apply(op=op, arguments=arguments) if op.name in ("multiply", "true_divide"):
+            case Apply(op=op, arguments=arguments) if op.affine in (Affine.PRODUCT, Affine.QUOTIENT):
                 left, right = self.monomial(arguments[0]), self.monomial(arguments[1])
-                return times(left, inverse(right) if op.name == "true_divide" else right, node.shape)
-            case Apply(op=op, arguments=(argument,)) if op.name in ("negative", "reciprocal"):
+                return times(left, inverse(right) if op.affine is Affine.QUOTIENT else right, node.shape)
+            case Apply(op=op, arguments=(argument,)) if op.affine in (Affine.NEGATIVE, Affine.RECIPROCAL):
                 inner = self.monomial(argument)
-                return inverse(inner) if op.name == "reciprocal" else Monomial(-inner.weight, inner.factors)
-            case Apply(op=op) if op.name in REARRANGING and all(
+                return inverse(inner) if op.affine is Affine.RECIPROCAL else Monomial(-inner.weight, inner.factors)
+            case Apply(op=op) if op.rearranges and all(
                 self.static(a) is not None for a in node.arguments[1:]
             ):
                 inner, rows = self.monomial(node.arguments[0]), self._source_rows(node, 0)
@@ -165,47 +166,46 @@ class Reader:
         """The form of an expression no latent enters: one term for each summand."""
         if isinstance(node, Deterministic):
             return self._constant(node.value)
-        if isinstance(node, Apply) and node.op.name in ("add", "subtract") and self.static(node) is None:
+        if isinstance(node, Apply) and node.op.affine in _SUMS and self.static(node) is None:
             left, right = (self._constant(a) for a in node.arguments)
-            return add(left, right if node.op.name == "add" else negated(right), node.shape)
+            return add(left, negated(right) if node.op.affine is Affine.DIFFERENCE else right, node.shape)
         product = self.monomial(node)
         factors = tuple(f.at(lambda a: a[..., None]) for f in product.factors)
         weight = product.weight[..., None]
         return Form(node.shape, (Term(None, np.zeros(weight.shape, int), weight, factors),))
 
     def _apply(self, node: Apply) -> Form:
-        name = node.op.name
-        if name in ("add", "subtract"):
-            left, right = (self._of(a) for a in node.arguments)
-            return add(left, right if name == "add" else negated(right), node.shape)
-        if name == "negative":
-            return negated(self._of(node.arguments[0]))
-        if name in ("multiply", "true_divide"):
-            return self._product(node)
-        if name in REARRANGING:
-            source = node.arguments[0]
-            return picked(self._of(source), self._source_rows(node, 0))
-        if name in ("stack", "concatenate"):
-            return self._joined(node)
-        if name in ("sum", "mean"):
-            return reduced(self._of(node.arguments[0]), node, mean=name == "mean")
-        if name == "cumsum":
-            return accumulated(self._of(node.arguments[0]), node.static["axis"])
-        if name == "matmul":
-            return self._matrix_product(node)
-        raise NotAffine(f"it is entered through `{name}`", self._touched[node])
+        match node.op.affine:
+            case Affine.SUM | Affine.DIFFERENCE as kind:
+                left, right = (self._of(a) for a in node.arguments)
+                return add(left, negated(right) if kind is Affine.DIFFERENCE else right, node.shape)
+            case Affine.NEGATIVE:
+                return negated(self._of(node.arguments[0]))
+            case Affine.PRODUCT | Affine.QUOTIENT:
+                return self._product(node)
+            case Affine.REARRANGED:
+                return picked(self._of(node.arguments[0]), self._source_rows(node, 0))
+            case Affine.JOINED:
+                return self._joined(node)
+            case Affine.REDUCED:
+                return reduced(self._of(node.arguments[0]), node, mean=node.op.name == "mean")
+            case Affine.ACCUMULATED:
+                return accumulated(self._of(node.arguments[0]), node.static["axis"])
+            case Affine.MATRIX_PRODUCT:
+                return self._matrix_product(node)
+        raise NotAffine(f"it is entered through `{node.op.name}`", self._touched[node])
 
     def _product(self, node: Apply) -> Form:
         left, right = node.arguments
         touched = self._touched[left], self._touched[right]
-        if touched[1] and node.op.name == "true_divide":
+        if touched[1] and node.op.affine is Affine.QUOTIENT:
             raise NotAffine("it is divided by", touched[1])
         if touched[0] and touched[1]:
             blamed = min(touched, key=lambda latents: sum(latent.size for latent in latents))
             raise NotAffine("it is multiplied by another latent", blamed)
         form, other = (self._of(left), right) if touched[0] else (self._of(right), left)
         product = self.monomial(other)
-        return scaled(form, inverse(product) if node.op.name == "true_divide" else product, node.shape)
+        return scaled(form, inverse(product) if node.op.affine is Affine.QUOTIENT else product, node.shape)
 
     def _source_rows(self, node: Apply, argument: int) -> np.ndarray:
         """For each element of a rearranging operation, the element of its argument that it is."""

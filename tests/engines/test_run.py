@@ -309,7 +309,10 @@ def test_at_a_second_ctrl_c_what_every_chain_has_is_kept():
     def before(number):
         threading.Event().wait(0.0 if number == 0 else 0.03)
 
-    flat, interrupted = counted(Counting(2, before=before), 50_000, cores=2, show=show)
+    try:
+        flat, interrupted = counted(Counting(2, before=before), 50_000, cores=2, show=show)
+    except KeyboardInterrupt:
+        pytest.fail("all draws are lost")
     assert interrupted and len(pressed) == 2 and 40 <= flat.shape[1] < pressed[0][0]
 
 

@@ -221,3 +221,11 @@ def test_an_archive_that_unpacks_to_more_than_there_is(tmp_path, refused, monkey
     with zipfile.ZipFile(tmp_path / "fit.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("zarr.json", bytes(2**21))
     assert "claims" in refused(tmp_path / "fit.zip")
+
+
+def test_a_part_that_is_missing_is_named(trace, tmp_path, refused):
+    path = tmp_path / "fit.zarr"
+    trace.to_zarr(path)
+    part = sorted(p for p in path.rglob("*") if p.is_file() and p.name != "zarr.json")[0]
+    part.unlink()
+    assert f"{part.relative_to(path).as_posix()!r} is missing" in refused(path)

@@ -18,13 +18,8 @@ from finetti.errors import ModelError, unknown_name
 from finetti.model.context import Model
 from finetti.model.graph import Node, Random, label
 from finetti.model.planned import Geometry
+from finetti.reductions.choose import Sought, reductions_of
 from finetti.reductions.contract import Reduction
-from finetti.reductions.linear.build import linear_gaussian_of
-from finetti.reductions.linear.cost import too_dear
-from finetti.reductions.linear.gaussian import LinearGaussian
-from finetti.reductions.linear.layout import TooLarge
-from finetti.reductions.linear.members import Found, find
-from finetti.reductions.pairs import find as conjugate_pairs
 
 AUTO, AS_WRITTEN = "auto", "as_written"
 SAMPLED = ("sampled", "centered", "noncentered")
@@ -121,13 +116,11 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
     if isinstance(geometry, str) and geometry == AS_WRITTEN:
         decisions = tuple(Decision(str(node.name), "sampled", "as written") for node in model.free)
         return Plan(decisions, (), tried(Target(_size(model.free), False, as_written=True)), notes=notes)
-    block, refused = _block(model, {n: f"asked for: {wish}" for n, wish in wishes.items()})
-    reductions: tuple[Reduction, ...] = (block,) if block else ()
-    kept = _others(model, reductions)
-    pairs, why_not = conjugate_pairs(
-        model.randoms, model.potentials, model.data, [n for n in kept if n not in wishes]
+    sought = Sought(
+        model.randoms, model.potentials, model.data, [node for node in model.free if node not in wishes],
+        {node: f"asked for: {wish}" for node, wish in wishes.items()}, few=BY_PROPOSALS,
     )  # fmt: skip
-    reductions, refused = (*reductions, *pairs), refused | why_not
+    reductions, refused = reductions_of(sought)
     kept = _others(model, reductions)
     found, words = centrings(kept, [*model.randoms, *model.potentials.values()], wishes, model.data)
     for node, wish in wishes.items():
@@ -162,32 +155,9 @@ def _wishes(model: Model, geometry: Geometry) -> dict[Node, str]:
     return {nodes[name]: wish for name, wish in geometry.items()}
 
 
-def _block(model: Model, excluded: dict[Node, str]) -> tuple[LinearGaussian | None, dict[Node, str]]:
-    """The block, leaving out the largest member as long as the rest is too large, or costs more than it saves."""
-    while True:
-        found = find(model.randoms, model.potentials, model.data, excluded)
-        if not found.members or not _worthwhile(found):
-            return None, dict(found.refused)
-        inside = set(found.members)
-        rest = [n for n in model.free if n not in inside]
-        try:
-            block = linear_gaussian_of(found, rest, model.data)
-            why = too_dear(block, _size(rest), [*model.randoms, *model.potentials.values()], few=BY_PROPOSALS)
-        except TooLarge as error:
-            why = str(error)
-        if not why:
-            return block, dict(found.refused)
-        excluded = {**excluded, max(found.members, key=lambda m: m.size): why}
-
-
 def _size(free: Sequence[Random]) -> int:
     """Unconstrained coordinates of some variables."""
     return sum(piece.size for piece in blocks_of(free))
-
-
-def _worthwhile(found: Found) -> bool:
-    """Members that nothing depends on, and that depend on nothing, gain nothing by being integrated out."""
-    return any(piece.node.observed is not None for piece in found.pieces) or len(found.members) > 1
 
 
 def _decision(node: Random, reductions: Sequence[Reduction], refused: Mapping[Node, str]) -> Decision:

@@ -145,6 +145,48 @@ def test_censored_survival_has_the_posterior_of_its_closed_form():
     assert trace["rate"].std() == pytest.approx(right.std(), rel=0.08)
 
 
+@every_truncated
+def test_cumulative_probabilities_and_means_of_truncated_laws(made, whole):
+    """Against SciPy's over the mass between the bounds, and its integral or sum; a Cauchy's tail has no mean."""
+    dist, lower, upper = made()
+    node = pm.Truncated.dist(dist, lower, upper)
+    values, tails = values_of(node), node.family.tails
+    low, high = -np.inf if lower is None else lower, np.inf if upper is None else upper
+    start = low - 1 if node.family.discrete else low
+    x = np.arange(0.0, 22) if node.family.discrete else np.linspace(max(low, -15) - 1, min(high, 15) + 1, 41)
+    with np.errstate(all="ignore"):
+        share = (whole.sf(start) - whole.sf(x)) / (whole.sf(start) - whole.sf(high))
+        right = np.where(x < low, 0.0, np.where(x >= high, 1.0, share))
+        below, above = (np.exp(f(NUMPY, x, *values)) for f in tails)
+    if lower is None or abs(lower) < 9:  # SciPy's differences hold nothing farther out
+        np.testing.assert_allclose(below, right, atol=1e-9)
+    np.testing.assert_allclose(below + above, 1.0, atol=1e-9)
+    if "cauchy" not in whole.dist.name and (lower is None or abs(lower) < 9):
+        mean = whole.expect(lambda v: v, lb=lower, ub=upper, conditional=True)
+        assert float(node.family.mean(NUMPY, *values)) == pytest.approx(mean, rel=1e-4)
+
+
+def test_a_truncated_mixture_and_a_truncated_truncated_law():
+    parts = [stats.norm(0, 1), stats.norm(4, 0.5)]
+    mixed = pm.NormalMixture.dist([0.3, 0.7], [0.0, 4.0], [1.0, 0.5])
+    node = pm.Truncated.dist(mixed, lower=-0.5, upper=4.2)
+    x = np.linspace(-0.4, 4.1, 30)
+
+    def cdf(v):
+        return 0.3 * parts[0].cdf(v) + 0.7 * parts[1].cdf(v)
+
+    right = np.log((0.3 * parts[0].pdf(x) + 0.7 * parts[1].pdf(x)) / (cdf(4.2) - cdf(-0.5)))
+    np.testing.assert_allclose(everywhere(node.family, NUMPY, x, values_of(node)), right, rtol=1e-9)
+    draws = node.family.draw(np.random.default_rng(1), (4000,), *(v[None] for v in values_of(node)))
+    assert stats.kstest(draws, lambda v: (cdf(v) - cdf(-0.5)) / (cdf(4.2) - cdf(-0.5))).pvalue > 1e-4
+    assert float(mixed.family.mean(NUMPY, *values_of(mixed))) == pytest.approx(0.7 * 4.0)
+    twice = pm.Truncated.dist(pm.Truncated.dist(pm.Normal.dist(0, 1), lower=-1.0), upper=2.0)
+    once = pm.Truncated.dist(pm.Normal.dist(0, 1), lower=-1.0, upper=2.0)
+    x = np.linspace(-2, 3, 41)
+    found, expected = (everywhere(n.family, NUMPY, x, values_of(n)) for n in (twice, once))
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
 W = np.array([0.2, 0.5, 0.3])
 MIXTURES = {
     "a list": (

@@ -17,12 +17,13 @@ from finetti.distributions.bijections import POSITIVE, REAL, Support, at_least, 
 from finetti.distributions.domains import BOUND, SIMPLEX_PART, Condition, Parameter
 from finetti.distributions.interval import ORDERED
 from finetti.distributions.laws import ValueLaw, Write, everywhere, shown
-from finetti.distributions.tails import tails_of
+from finetti.distributions.tails import Tails, has_tails, tails_of
 from finetti.model.graph import Constant, Node, Shape
 from finetti.model.law import Law
 from finetti.model.namespace import NUMPY, Namespace
 
 _ABOVE, _BELOW, _BETWEEN = at_least("lower"), at_most("upper"), between("lower", "upper")
+MEAN_PLACES = 500
 STEPS, DOUBLINGS = 200, 1100  # of a search for a quantile: halvings, and doublings of the bracket before them
 
 
@@ -142,11 +143,42 @@ class MixtureLaw(ValueLaw):
 
     def center(self, xp: Namespace, w: Any, *parameters: Any) -> Any:
         """The weighted mean of the components' centres."""
+        return self._weighted(xp, w, parameters, "center")
+
+    def mean(self, xp: Namespace, w: Any, *parameters: Any) -> Any:
+        """The weighted mean of the components' means."""
+        return self._weighted(xp, w, parameters, "mean")
+
+    def _weighted(self, xp: Namespace, w: Any, parameters: Sequence[Any], what: str) -> Any:
+        """The weighted mean of what each component answers."""
         over = (..., *(None,) * self.event_ndim)
         if self.stacked:
-            return xp.sum(w[over] * self.laws[0].center(xp, *parameters), axis=-1 - self.event_ndim)
+            values = getattr(self.laws[0], what)(xp, *parameters)
+            return xp.sum(w[over] * values, axis=-1 - self.event_ndim)
         pairs = enumerate(zip(self.laws, self.parts(parameters), strict=True))
-        return sum(w[..., k][over] * law.center(xp, *p) for k, (law, p) in pairs)
+        return sum(w[..., k][over] * getattr(law, what)(xp, *p) for k, (law, p) in pairs)
+
+    @property
+    def tails(self) -> Tails | None:
+        """The weighted sums of the components' cumulative probabilities, where all have some."""
+        if self.event_ndim or not all(map(has_tails, self.laws)):
+            return None
+        each = [tails_of(law) for law in self.laws]
+        return Tails(
+            lambda xp, x, w, *p: self._sum_of(xp, x, w, p, [t.log_cdf for t in each]),
+            lambda xp, x, w, *p: self._sum_of(xp, x, w, p, [t.log_sf for t in each]),
+        )
+
+    def _sum_of(self, xp: Namespace, x: Any, w: Any, parameters: Sequence[Any], logs: Sequence[Any]) -> Any:
+        """log of the weighted sum of exp of functions of a value and each component's parameters."""
+        if self.stacked:
+            terms = logs[0](xp, x[..., None], *parameters)
+        else:
+            found = [log(xp, x, *p) for log, p in zip(logs, self.parts(parameters), strict=True)]
+            shape = np.broadcast_shapes(*(term.shape for term in found))
+            terms = xp.stack([xp.broadcast_to(term, shape) for term in found], axis=-1)
+        log_w = xp.where(w > 0, xp.log(xp.where(w > 0, w, 1.0)), -np.inf)
+        return xp.logsumexp(log_w + terms, axis=-1)
 
 
 def _is_whole(x: Any) -> Any:
@@ -275,6 +307,39 @@ class TruncatedLaw(BoundedLaw):
         apart = high > low
         gap = xp.where(apart, low, high - 1.0) - high
         return xp.where(apart, high + xp.log1mexp(gap), -np.inf)
+
+    def mean(self, xp: Namespace, *parameters: Any) -> Any:
+        """The average of the quantiles by Gauss and Legendre's rule, or of whole numbers their sum; in NumPy alone."""
+        places, weights = np.polynomial.legendre.leggauss(MEAN_PLACES)
+        shape = np.broadcast_shapes(*(np.shape(p) for p in parameters))
+        share = np.broadcast_to(0.5 * (1 + places).reshape(-1, *(1,) * len(shape)), (MEAN_PLACES, *shape))
+        quantiles = self.quantile(share, *parameters)
+        if not self.discrete:
+            return np.tensordot(0.5 * weights, quantiles, axes=1)
+        margin = 10.0 * (1.0 + np.ptp(quantiles))  # beyond the outermost quantile, of which 1e-5 is left
+        k = np.arange(np.floor(quantiles.min() - margin), np.ceil(quantiles.max() + margin) + 1.0)
+        k = k.reshape(-1, *(1,) * len(shape))
+        with np.errstate(all="ignore"):
+            return (k * np.exp(everywhere(self, NUMPY, k, parameters))).sum(axis=0)
+
+    @property
+    def tails(self) -> Tails | None:
+        """The law's, over the mass between the bounds; below and above, each from its own side."""
+        return Tails(self._log_cdf, self._log_sf)
+
+    def _log_cdf(self, xp: Namespace, x: Any, *parameters: Any) -> Any:
+        *inner, lower, upper = parameters
+        ends = xp.minimum(x, upper)
+        below = self.log_mass(xp, *inner, lower, xp.where(ends >= lower, ends, upper))
+        inside = xp.where(x >= lower, below - self.log_mass(xp, *parameters), -np.inf)
+        return xp.where(x >= upper, 0.0, inside)
+
+    def _log_sf(self, xp: Namespace, x: Any, *parameters: Any) -> Any:
+        *inner, lower, upper = parameters
+        starts = xp.maximum(x + 1.0 if self.discrete else x, lower)
+        above = self.log_mass(xp, *inner, xp.where(starts <= upper, starts, lower), upper)
+        inside = xp.where(starts <= upper, above - self.log_mass(xp, *parameters), -np.inf)
+        return xp.where(x < lower, 0.0, inside)
 
     def draw(self, rng: np.random.Generator, shape: Shape, *parameters: Any) -> np.ndarray:
         """Quantiles of uniform numbers."""

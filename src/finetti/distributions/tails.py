@@ -36,6 +36,11 @@ class Tails(NamedTuple):
     log_sf: Callable[..., Any]
 
 
+def has_tails(law: Law) -> bool:
+    """Whether the cumulative probabilities of a law are known."""
+    return law in _TAILS or getattr(law, "tails", None) is not None
+
+
 def tails_of(law: Law) -> Tails:
     """The cumulative probabilities of a law.
 

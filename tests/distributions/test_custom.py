@@ -154,6 +154,21 @@ def test_in_mixtures_truncated_and_censored():
     np.testing.assert_allclose(y.family.log_density(NUMPY, np.array([1.0, 3.0]), *values), right, rtol=1e-9)
 
 
+def test_truncated_where_its_own_support_ends_above():
+    def logcdf(value, a, b):
+        return pm.math.log1p(-((1 - value**a) ** b))
+
+    law = pm.CustomDist.dist(2.0, 3.0, logp=kumaraswamy, logcdf=logcdf, support="unit")
+    with pm.Model():
+        x = pm.Truncated("x", law, lower=0.4)
+        trace = pm.sample(1000, **QUIET)
+    at = np.linspace(0.4, 1, 10001)
+    weight = 6 * at * (1 - at**2) ** 2
+    mean = (weight * at).sum() / weight.sum()
+    assert ((trace["x"] > 0.4) & (trace["x"] < 1)).all() and trace["x"].mean() == pytest.approx(mean, abs=0.02)
+    assert x.family.support_of(x.parameters).ends[0] == "lower"
+
+
 def test_functions_of_jax():
     """`i0e` is not in `math`."""
     from jax.scipy.special import i0e

@@ -295,7 +295,7 @@ class TruncatedLaw(BoundedLaw):
         """The law's, less the log of what it has between the bounds."""
         *inner, lower, upper = parameters
         inside = (x >= lower) & (x <= upper)
-        value = self.law.log_density(xp, x, *inner) - self.log_mass(xp, *parameters)
+        value = everywhere(self.law, xp, x, inner) - self.log_mass(xp, *parameters)
         return xp.where(inside, value, -np.inf)
 
     def log_mass(self, xp: Namespace, *parameters: Any) -> Any:

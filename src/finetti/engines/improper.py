@@ -53,7 +53,8 @@ def refuse_unbounded(density: Density, start: np.ndarray) -> None:
     elsewhere = WORK_ELSEWHERE // (2 * len(OUTWARD) * evaluate.width * max(len(suspects), 1))
     places = [start, *_places(density, evaluate, start, min(PLACES, elsewhere))] if suspects else []
     for suspect in suspects[:most]:
-        for points, log_stretch, end in (way for place in places for way in _ways_out(suspect, place)):
+        near = [place for place in places if not suspect.far_off(place, start)]
+        for points, log_stretch, end in (way for place in near for way in _ways_out(suspect, place)):
             if not _falls(evaluate(points) + log_stretch):
                 raise ModelError(_unbounded(suspect, end))
     _refuse_along_rays(evaluate, start, [suspect for suspect in suspects if not suspect.logarithmic])
@@ -111,6 +112,10 @@ class _Suspect:
     def logarithmic(self) -> bool:
         """Whether the coordinate is a logarithm, or the like, with the log-determinant in its density."""
         return bool(continuous(self.block.support).suffix)
+
+    def far_off(self, place: np.ndarray, start: np.ndarray) -> bool:
+        """Whether the way from a place, on a logarithmic scale, might end before it is past the start."""
+        return self.logarithmic and bool(abs(place[self.position] - start[self.position]) > OUTWARD[-1] / 2)
 
     @property
     def name(self) -> str:

@@ -70,9 +70,9 @@ def _over_prior(density: Density, n: int, rng: np.random.Generator) -> np.ndarra
         for block in density.blocks:
             part = slice(block.start, block.start + block.size)
             drawn = _drawn(block, n, known, places[:, part], rng)
-            flat[:, part] = block.inverse(drawn, known, lead=1).reshape(n, -1) if drawn is not None else _far(
-                places[:, part]
-            )
+            flat[:, part] = _undrawn(block, places[:, part]) if drawn is None else block.inverse(
+                drawn, known, lead=1
+            ).reshape(n, -1)
             for _, value, _ in constrain([_first(block)], flat[:, part], known, lead=1):
                 known[block.node] = value  # as the density will see it, rounding and all
     return flat
@@ -95,9 +95,10 @@ def _places(n: int, d: int, rng: np.random.Generator) -> np.ndarray:
     return (rng.random(d) + np.arange(1, n + 1)[:, None] * phi ** -np.arange(1.0, d + 1)) % 1.0
 
 
-def _far(places: np.ndarray) -> np.ndarray:
-    """Unconstrained values of a flat variable, dense near 0 and ever thinner far out."""
-    return np.sinh(FARTHEST * (2.0 * places - 1.0))
+def _undrawn(block: Block, places: np.ndarray) -> np.ndarray:
+    """Unconstrained values of a variable without draws: dense near 0 and ever thinner far out, where it is a line."""
+    far = FARTHEST * (2.0 * places - 1.0)
+    return far if block.transformed else np.sinh(far)
 
 
 def _drawn(
@@ -108,7 +109,7 @@ def _drawn(
     if not family.drawable:
         lower, upper = block.support.ends
         inside = places if upper == 1 else np.exp(FARTHEST * (2.0 * places - 1.0))
-        return None if lower != 0 else inside.reshape(n, *node.shape)
+        return None if lower != 0 else inside.reshape(n, *node.shape)  # of other supports the coordinates are told
     parameters, usable = _parameters(node, known)
     varies = any(len(p) > 1 for p in parameters)
     if varies:

@@ -264,3 +264,13 @@ def test_arviz_reads_it():
     ess = arviz_stats.ess(trace)
     ess = ess["posterior"] if "posterior" in getattr(ess, "children", {}) else ess
     assert 400 < float(ess["theta"].sel(school="A")) < 1600
+
+
+def test_a_group_has_what_a_dataset_has():
+    trace = build_trace(groups={"posterior": {"mu": np.arange(8.0).reshape(2, 4)}})
+    stacked = trace.posterior.stack(sample=("chain", "draw"))
+    np.testing.assert_array_equal(stacked["mu"], np.arange(8.0))
+    with pytest.raises(AttributeError):
+        trace.stack(sample=("chain", "draw"))
+    with pytest.raises(AttributeError):
+        trace.posterior.no_such_thing  # noqa: B018

@@ -107,8 +107,9 @@ def _posterior(
 
     def fill(chain: int, part: slice) -> None:
         values, unconstrained = values_of(model, density, drawn.flat[chain, part], given[chain], rngs[chain])
-        for node, value in zip(wanted, evaluate(wanted, values, lead=1), strict=True):
-            kept[node.name][chain, part] = value
+        with np.errstate(all="ignore"):  # what is not finite is found in the draws
+            for node, value in zip(wanted, evaluate(wanted, values, lead=1), strict=True):
+                kept[node.name][chain, part] = value
         for member, array in own_scale.items():
             array[chain, part] = unconstrained[member]
 

@@ -17,6 +17,7 @@ from finetti.engines.independence.chain import BY_PROPOSALS
 from finetti.errors import ModelError, unknown_name
 from finetti.model.context import Model
 from finetti.model.graph import Node, Random, label
+from finetti.model.jumps import jumping
 from finetti.model.planned import Geometry
 from finetti.reductions.choose import Sought, reductions_of
 from finetti.reductions.contract import Reduction
@@ -112,7 +113,7 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
         'integrated out'
     """
     wishes = _wishes(model, geometry)
-    notes = said(needed_guards(model.randoms, model.data))
+    notes = (*said(needed_guards(model.randoms, model.data)), *_jumps(model))
     if isinstance(geometry, str) and geometry == AS_WRITTEN:
         decisions = tuple(Decision(str(node.name), "sampled", "as written") for node in model.free)
         return Plan(decisions, (), tried(Target(_size(model.free), False, as_written=True)), notes=notes)
@@ -130,6 +131,19 @@ def plan(model: Model, geometry: Geometry = AUTO) -> Plan:
     decisions = tuple(_decision(node, reductions, reasons) for node in model.free)
     engine = tried(Target(_size(kept), bool(reductions)))
     return Plan(decisions, reductions, engine, {**bends(kept), **found}, notes)
+
+
+def _jumps(model: Model) -> tuple[str, ...]:
+    """A sentence where the density may jump as an unknown moves."""
+    names = jumping([*model.randoms, *model.potentials.values()])
+    if not names:
+        return ()
+    which = " and ".join(map(repr, names))
+    return (
+        f"The density may jump where {which} {'crosses' if len(names) == 1 else 'cross'} what it is compared with: "
+        "slopes do not tell a chain of that, which may be slow there or stick. A steep `math.sigmoid` in place of the "
+        "comparison has slopes; a few possible values can be summed over.",
+    )
 
 
 def _others(model: Model, reductions: Sequence[Reduction]) -> list[Random]:

@@ -306,6 +306,8 @@ def seed_of(random_seed: Any) -> np.random.SeedSequence:
     if isinstance(random_seed, np.random.SeedSequence):  # the same one again gives the same draws
         return np.random.SeedSequence(random_seed.entropy, spawn_key=random_seed.spawn_key)
     try:
+        if isinstance(random_seed, list | tuple | np.ndarray) and not len(random_seed):
+            raise ValueError("no number")
         if isinstance(random_seed, np.random.Generator):
             random_seed = random_seed.integers(2**63, size=2).tolist()
         elif isinstance(random_seed, np.random.RandomState):

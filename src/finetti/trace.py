@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from html import escape
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -41,6 +41,14 @@ class Trace(xr.DataTree):
     """
 
     __slots__ = ()
+
+    if not TYPE_CHECKING:  # type checkers would take every name for one that is there
+
+        def __getattr__(self, name: str) -> Any:
+            """What a dataset has and a tree lacks, such as `stack`: of a group, as in older versions of ArviZ."""
+            if not name.startswith("_") and hasattr(xr.Dataset, name) and self.parent is not None:
+                return getattr(self.to_dataset(), name)
+            return super().__getattr__(name)
 
     def __getitem__(self, key: str | list[str]) -> Any:
         """A group, variable or path as in a `DataTree`; failing that, the draws of one name over all chains.

@@ -8,6 +8,7 @@ import pytest
 from arviz_stats.base import array_stats
 
 from finetti.diagnostics import convergence
+from finetti.diagnostics.draws import Draws
 from finetti.errors import DataError
 
 RTOL = 1e-8
@@ -222,3 +223,8 @@ def test_refuses_what_are_no_draws(x):
 def test_refuses_what_is_no_probability():
     with pytest.raises(DataError, match=r"1\.2"):
         convergence.ess_tail(np.zeros((4, 10)), prob=(0.05, 1.2))
+
+
+def test_draws_whose_squares_no_float_holds():
+    x = 1e200 * np.random.default_rng(1).normal(size=(4, 100))
+    assert Draws(x[None]).sd[0] == pytest.approx(1e200 * np.std(x / 1e200, ddof=1))

@@ -319,7 +319,7 @@ FAULTS = {
         "engines/run.py", "if min(going.drawn()) == 0:", "if True:", ("tests/engines/test_run.py",)
     ),
     "tails: lines from the start alone": Fault(
-        "engines/improper.py", "for place in places for way", "for place in places[:1] for way",
+        "engines/improper.py", "near = [place for place in places if", "near = [place for place in places[:1] if",
         ("tests/engines/test_improper.py",),
     ),
     "unvisited: the way is not looked at": Fault(

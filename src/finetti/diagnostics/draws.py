@@ -70,7 +70,8 @@ class Draws:
         """Standard deviation with divisor n - 1."""
         deviations = flat(self.centred)
         # not a dot product: its threads would wait for cores on which other chains or programs run
-        return np.sqrt(np.square(deviations).sum(axis=-1) / (deviations.shape[-1] - 1))
+        found = np.sqrt(np.square(deviations).sum(axis=-1) / (deviations.shape[-1] - 1))
+        return found if np.isfinite(found).all() else np.where(np.isinf(found), _large_sd(deviations), found)
 
     @cached_property
     def scores(self) -> np.ndarray:
@@ -100,6 +101,12 @@ class Draws:
         low, high, part = self.sorted[:, below], self.sorted[:, above], position - below
         inner = low + (high - low) * part if part < 0.5 else high - (high - low) * (1 - part)
         return np.where((low == high) | (part == 0), low, inner)
+
+
+def _large_sd(deviations: np.ndarray) -> np.ndarray:
+    """Standard deviations of deviations (scalar, draw) whose squares no float holds."""
+    size = np.abs(deviations).max(axis=-1)
+    return size * np.sqrt(np.square(deviations / size[:, None]).sum(axis=-1) / (deviations.shape[-1] - 1))
 
 
 def per_scalar(kernel: Kernel, x: np.ndarray) -> np.ndarray:

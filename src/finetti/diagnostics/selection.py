@@ -162,6 +162,8 @@ def _part(name: str, variables: Mapping[str, xr.DataArray], coords: Coords) -> _
         array = _sample_first(base, variables[base])
         element = element_of(name, name[len(base) + 1 : -1], array)
         return _Part(base, element[np.isin(element, places_of(array, coords))])
+    if name.count("[") != name.count("]"):
+        raise DataError(f"{name!r} has a bracket that is not closed; an element is written like 'theta[A]'.")
     raise unknown_name(name.partition("[")[0], variables, what="variable")
 
 

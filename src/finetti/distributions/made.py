@@ -16,7 +16,8 @@ from finetti.distributions.base import unnamed_variable, variable
 from finetti.distributions.domains import BOUND, SIMPLEX_PART, check_condition, check_parameter
 from finetti.distributions.guards import Guard
 from finetti.distributions.interval import ORDERED, TruncatedNormal, Uniform
-from finetti.distributions.modifiers import BoundedLaw, CensoredLaw, MixtureLaw, TruncatedLaw
+from finetti.distributions.mixtures import MixtureLaw
+from finetti.distributions.modifiers import BoundedLaw, CensoredLaw, TruncatedLaw
 from finetti.distributions.real import Normal
 from finetti.distributions.tails import tails_of
 from finetti.errors import DataError, ModelError, ShapeError
